@@ -1,0 +1,1 @@
+//! Go's `sync.WaitGroup`, with `add`, `done` and `wait`, for porting and for study.

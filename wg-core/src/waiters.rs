@@ -1,0 +1,258 @@
+//! Who waits for which group: the semaphore beside the word.
+//!
+//! The lists are global, keyed by the address of the word, as the semaphores of Go's runtime and
+//! the kernel's futexes are. So a group is one word and nothing else, and whoever leaves it last
+//! finds its waiters without touching it (rule 7 of `state`).
+//!
+//! *Being on the list is the truth.* A waiter, thread or task, has been released when it is no
+//! longer listed; there are no permits, so none can be orphaned by a waiter that leaves. A wake-up
+//! is only a hint to look again, and a spurious one does no harm.
+//!
+//! No user code runs under a lock: wakers are cloned before it and dropped or woken after it.
+
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+
+use crate::state::{Enlisted, State, Withdrawn};
+use crate::sync::{self, Mutex, Thread};
+
+/// A thread or a task that waits: the whole difference between the two.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    Thread(Thread),
+    Task(Waker),
+}
+
+impl Waiter {
+    fn wake(self) {
+        match self {
+            Waiter::Thread(thread) => thread.unpark(),
+            Waiter::Task(waker) => waker.wake(),
+        }
+    }
+}
+
+/// A place on a list. Later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// Why [`enlist`] did not.
+pub(crate) enum NotEnlisted {
+    /// The group is empty: the wait is over.
+    Idle,
+    /// There is no room for one more waiter.
+    Full,
+}
+
+type Queue = VecDeque<(Ticket, Waiter)>;
+
+#[derive(Debug)]
+struct Bucket {
+    /// By address of the word; none is empty.
+    queues: BTreeMap<usize, Queue>,
+    next: Ticket,
+}
+
+impl Bucket {
+    const fn new() -> Self {
+        Bucket { queues: BTreeMap::new(), next: Ticket(0) }
+    }
+
+    fn push(&mut self, key: usize, waiter: Waiter) -> Ticket {
+        let ticket = self.next;
+        self.next.0 += 1;
+        self.queues.entry(key).or_default().push_back((ticket, waiter));
+        ticket
+    }
+
+    fn find(&mut self, key: usize, ticket: Ticket) -> Option<&mut Waiter> {
+        let queue = self.queues.get_mut(&key)?;
+        let place = queue.binary_search_by_key(&ticket, |&(ticket, _)| ticket).ok()?;
+        Some(&mut queue[place].1)
+    }
+
+    fn remove(&mut self, key: usize, ticket: Ticket) -> Option<Waiter> {
+        let queue = self.queues.get_mut(&key)?;
+        let place = queue.binary_search_by_key(&ticket, |&(ticket, _)| ticket).ok()?;
+        let (_, waiter) = queue.remove(place)?;
+        if queue.is_empty() {
+            self.queues.remove(&key);
+        }
+        Some(waiter)
+    }
+
+    /// Takes everybody off the list of a group that has come to its zero, or nobody.
+    fn release(&mut self, key: usize, state: &State) -> Queue {
+        if state.release() { self.queues.remove(&key).unwrap_or_default() } else { Queue::new() }
+    }
+}
+
+global! {
+    static BUCKETS: [CachePadded<Mutex<Bucket>>; sync::BUCKETS] =
+        each_bucket!(CachePadded::new(Mutex::new(Bucket::new())));
+}
+
+fn key(state: &State) -> usize {
+    std::ptr::from_ref(state).addr()
+}
+
+fn bucket(key: usize) -> &'static Mutex<Bucket> {
+    // Fibonacci hashing: neighbouring words, which are eight bytes apart, spread over the buckets.
+    let hash = (key as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    &BUCKETS[hash as usize % sync::BUCKETS]
+}
+
+/// Puts a waiter on the list of a group that has members.
+pub(crate) fn enlist(state: &State, waiter: Waiter) -> Result<Ticket, NotEnlisted> {
+    let key = key(state);
+    let mut bucket = bucket(key).lock();
+    let verdict = state.enlist();
+    if verdict == Enlisted::Waiting {
+        return Ok(bucket.push(key, waiter));
+    }
+    let released = match verdict {
+        Enlisted::Release => bucket.release(key, state),
+        _ => Queue::new(),
+    };
+    drop(bucket);
+    wake_all(released);
+    Err(if verdict == Enlisted::Full { NotEnlisted::Full } else { NotEnlisted::Idle })
+}
+
+/// Whether a waiter still waits.
+fn is_listed(state: &State, ticket: Ticket) -> bool {
+    // An idle group has ended every round there was, so there is no need for the lock.
+    if state.load().is_idle() {
+        return false;
+    }
+    let key = key(state);
+    bucket(key).lock().find(key, ticket).is_some()
+}
+
+/// Whether a task still waits; if so it will be woken by `waker` from now on.
+pub(crate) fn is_listed_as(state: &State, ticket: Ticket, waker: &Waker) -> bool {
+    if state.load().is_idle() {
+        return false;
+    }
+    let key = key(state);
+    let mut newer = Waiter::Task(waker.clone());
+    let mut bucket = bucket(key).lock();
+    let Some(waiter) = bucket.find(key, ticket) else { return false };
+    match waiter {
+        Waiter::Task(known) if known.will_wake(waker) => {}
+        _ => std::mem::swap(waiter, &mut newer),
+    }
+    drop(bucket);
+    drop(newer);
+    true
+}
+
+/// Takes a waiter that gives up off the list, and says whether it was still on it. If not, it has
+/// been released.
+pub(crate) fn withdraw(state: &State, ticket: Ticket) -> bool {
+    let key = key(state);
+    let mut bucket = bucket(key).lock();
+    if bucket.find(key, ticket).is_none() {
+        return false;
+    }
+    match state.withdraw() {
+        Withdrawn::Left => {
+            let waiter = bucket.remove(key, ticket);
+            drop(bucket);
+            drop(waiter);
+            true
+        }
+        Withdrawn::Release => {
+            let mut released = bucket.release(key, state);
+            drop(bucket);
+            // Who releases itself needs no waking.
+            released.retain(|&(other, _)| other != ticket);
+            wake_all(released);
+            false
+        }
+    }
+}
+
+/// Carries the release out on behalf of the member that left last, by rule 7 of `state`: `state`
+/// is touched only if somebody is listed for it.
+#[cold]
+pub(crate) fn release_listed(state: &State) {
+    let key = key(state);
+    let mut bucket = bucket(key).lock();
+    if !bucket.queues.contains_key(&key) {
+        return;
+    }
+    let released = bucket.release(key, state);
+    drop(bucket);
+    wake_all(released);
+}
+
+/// Carries a pending release out, if there is one, on behalf of an observer.
+#[cold]
+pub(crate) fn settle(state: &State) {
+    let key = key(state);
+    let mut bucket = bucket(key).lock();
+    let released = bucket.release(key, state);
+    drop(bucket);
+    wake_all(released);
+}
+
+/// Takes off the list what was left there by waits that were forgotten instead of dropped, because
+/// the word is going away.
+#[cold]
+pub(crate) fn forget(state: &State) {
+    let key = key(state);
+    let forgotten = bucket(key).lock().queues.remove(&key);
+    drop(forgotten);
+}
+
+/// Blocks this thread until the group is empty (true) or the deadline has passed (false).
+#[cold]
+pub(crate) fn block(state: &State, deadline: Option<Instant>) -> Result<bool, NotEnlisted> {
+    let ticket = match enlist(state, Waiter::Thread(sync::current())) {
+        Ok(ticket) => ticket,
+        Err(NotEnlisted::Idle) => return Ok(true),
+        Err(full) => return Err(full),
+    };
+    loop {
+        if !sync::park_until(deadline) {
+            return Ok(!withdraw(state, ticket));
+        }
+        // A wake-up says nothing by itself: it may be spurious, or meant for somebody else who
+        // parks on this thread.
+        if !is_listed(state, ticket) {
+            return Ok(true);
+        }
+    }
+}
+
+/// Wakes everybody, in the order of their arrival, also if a waker panics: the first panic goes on
+/// when all have been woken, unless the thread is panicking already.
+fn wake_all(released: Queue) {
+    let mut first = None;
+    for (_, waiter) in released {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
+            match &first {
+                None => first = Some(payload),
+                Some(_) => discard(payload),
+            }
+        }
+    }
+    match first {
+        Some(payload) if std::thread::panicking() => discard(payload),
+        Some(payload) => resume_unwind(payload),
+        None => {}
+    }
+}
+
+/// Drops a panic's payload, whose own drop may panic. What such a drop throws is leaked.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(worse);
+    }
+}
