@@ -156,9 +156,10 @@ impl State {
         State(AtomicU64::new(Snapshot { count, closed, waiters }.encode()))
     }
 
-    /// The one CAS loop: `step` decides what becomes of `now`, or refuses with `None`.
+    /// The one CAS loop: `step` decides what becomes of `now`, or refuses with `None`. `raw` runs
+    /// its own steps through it.
     #[inline]
-    fn transition<A>(
+    pub(crate) fn transition<A>(
         &self,
         success: Ordering,
         failure: Ordering,
@@ -336,7 +337,7 @@ mod tests {
             let refusal = if now.closed { Refused::Closed } else { Refused::Full };
             assert_eq!(state.try_enter(room + 1), Err(refusal));
             assert_eq!(state.load(), now);
-            assert_eq!(state.try_enter(u32::MAX).is_err(), true);
+            assert!(state.try_enter(u32::MAX).is_err());
             assert_eq!(state.load(), now);
             assert_eq!(state.try_enter(room).is_ok(), !now.closed);
         }
