@@ -1,0 +1,33 @@
+//! The one place where a lifetime is erased.
+#![allow(unsafe_code)]
+
+use std::mem::transmute;
+use std::sync::Arc;
+
+use super::task::Run;
+
+/// A task in a queue, whose captures live only as long as its scope.
+pub(super) struct Job(Arc<dyn Run>);
+
+impl Job {
+    /// Erases the lifetime of a task, so that threads that outlive the scope can hold it.
+    ///
+    /// # Safety
+    ///
+    /// The task's closure and its result must be gone, or be in the hands of somebody who holds
+    /// the lifetime `'scope`, before `'scope` ends. What a `Job` does after that (it may be run
+    /// again or dropped) must touch neither.
+    pub(super) unsafe fn erase<'scope>(task: Arc<dyn Run + 'scope>) -> Self {
+        // SAFETY:
+        // - Both types are the same but for a lifetime bound of the trait object, so they have the
+        //   same layout and the same vtable.
+        // - The bound matters only to the closure and the result inside, which the caller promises
+        //   to be gone in time.
+        Job(unsafe { transmute::<Arc<dyn Run + 'scope>, Arc<dyn Run + 'static>>(task) })
+    }
+
+    /// Runs the task, unless that was begun elsewhere.
+    pub(super) fn run(self) {
+        self.0.run();
+    }
+}

@@ -1,0 +1,268 @@
+//! The pool: threads that are lent to scopes.
+//!
+//! One for the process. A scope asks for a runner when it queues a task and has fewer than there
+//! are cores; a thread that is free, or a new one while there are fewer than cores, attaches to it
+//! and works its queue off. Requests that find no thread wait in a line; each scope's own thread
+//! works its queue in any case, so nothing depends on the line being served.
+//!
+//! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
+//! looks after that: while runners are lent it looks, about every millisecond, whether some scope
+//! has tasks of which none was taken since the last look. If a core seems to be idle meanwhile,
+//! that scope's runners are blocked, and it gets as many again. If all cores are busy it waits,
+//! because more threads would only share them, but not for ever.
+//!
+//! Threads go away when nobody has asked for them for a while. None of them keeps the process
+//! alive. A thread that cannot be created is done without.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wg_core::sync::{Condvar, Mutex, MutexGuard};
+
+use super::clock::{CpuClock, Use};
+use super::queue::Progress;
+use super::shared::Shared;
+
+/// How long a thread stays that nobody asks for.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How often the sentinel looks.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How many looks in a row must find nothing before the sentinel goes to sleep.
+const QUIET: u32 = 100;
+
+/// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
+const PATIENCE: u32 = 100;
+
+/// The number of cores this process may use, as it was when the first scope asked.
+pub(super) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
+static POOL: Pool =
+    Pool { inner: Mutex::new(Inner::new()), asked: Condvar::new(), look: Condvar::new() };
+
+struct Pool {
+    inner: Mutex<Inner>,
+    /// Told when a request was made.
+    asked: Condvar,
+    /// Told when the sentinel is to wake.
+    look: Condvar,
+}
+
+struct Inner {
+    requests: VecDeque<Arc<Shared>>,
+    /// Threads that are not lent to a scope, and all there are.
+    idle: usize,
+    threads: usize,
+    lent: BTreeMap<u64, Lent>,
+    next: u64,
+    sentinel: Sentinel,
+}
+
+/// A thread and the scope it works for.
+struct Lent {
+    shared: Arc<Shared>,
+    clock: Arc<Mutex<CpuClock>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sentinel {
+    Absent,
+    Asleep,
+    Awake,
+}
+
+impl Inner {
+    const fn new() -> Self {
+        Inner {
+            requests: VecDeque::new(),
+            idle: 0,
+            threads: 0,
+            lent: BTreeMap::new(),
+            next: 0,
+            sentinel: Sentinel::Absent,
+        }
+    }
+
+    /// Every scope that has or wants a runner, once each.
+    fn scopes(&self) -> Vec<Arc<Shared>> {
+        let mut scopes: Vec<_> =
+            self.lent.values().map(|lent| &lent.shared).chain(&self.requests).cloned().collect();
+        scopes.sort_unstable_by_key(Arc::as_ptr);
+        scopes.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        scopes
+    }
+}
+
+/// Asks for a runner for this scope, which has entered in its queue that it did.
+pub(super) fn lend(shared: Arc<Shared>) {
+    let mut inner = POOL.inner.lock();
+    inner.requests.push_back(shared);
+    match inner.sentinel {
+        Sentinel::Awake => {}
+        Sentinel::Asleep => {
+            inner.sentinel = Sentinel::Awake;
+            POOL.look.notify_one();
+        }
+        Sentinel::Absent => {
+            inner.sentinel = Sentinel::Awake;
+            drop(inner);
+            if thread("wg-sentinel".to_owned(), sentinel).is_err() {
+                POOL.inner.lock().sentinel = Sentinel::Absent;
+            }
+            inner = POOL.inner.lock();
+        }
+    }
+    serve(inner, cores());
+}
+
+/// Takes back what a scope that ends has asked for.
+pub(super) fn withdraw(shared: &Arc<Shared>) {
+    let mut inner = POOL.inner.lock();
+    inner.requests.retain(|other| !Arc::ptr_eq(other, shared));
+}
+
+/// Sees that requests find a thread, as long as there are fewer than `most`.
+fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) {
+    let unserved = inner.requests.len().saturating_sub(inner.idle);
+    let new = unserved.min(most.saturating_sub(inner.threads));
+    if inner.idle > 0 {
+        POOL.asked.notify_one();
+    }
+    let number = inner.threads;
+    inner.threads += new;
+    drop(inner);
+    for created in 0..new {
+        if thread(format!("wg-runner-{}", number + created), runner).is_err() {
+            POOL.inner.lock().threads -= new - created;
+            return;
+        }
+    }
+}
+
+fn thread(name: String, main: fn()) -> std::io::Result<()> {
+    thread::Builder::new().name(name).spawn(main).map(drop)
+}
+
+/// The life of a thread of the pool.
+fn runner() {
+    let clock = Arc::new(Mutex::new(CpuClock::of_this_thread()));
+    let mut inner = POOL.inner.lock();
+    let mut deadline = Instant::now() + KEEP_ALIVE;
+    loop {
+        if let Some(shared) = inner.requests.pop_front() {
+            let place = inner.next;
+            inner.next += 1;
+            let lent = Lent { shared: Arc::clone(&shared), clock: Arc::clone(&clock) };
+            inner.lent.insert(place, lent);
+            drop(inner);
+            shared.work();
+            drop(shared);
+            inner = POOL.inner.lock();
+            let lent = inner.lent.remove(&place);
+            drop(inner);
+            drop(lent);
+            inner = POOL.inner.lock();
+            deadline = Instant::now() + KEEP_ALIVE;
+        } else if Instant::now() < deadline {
+            inner.idle += 1;
+            inner = POOL.asked.wait_until(inner, deadline);
+            inner.idle -= 1;
+        } else {
+            inner.threads -= 1;
+            return;
+        }
+    }
+}
+
+/// The life of the sentinel.
+fn sentinel() {
+    let mut quiet = 0;
+    let mut stalls: BTreeMap<*const Shared, u32> = BTreeMap::new();
+    let mut inner = POOL.inner.lock();
+    loop {
+        if inner.lent.is_empty() && inner.requests.is_empty() {
+            quiet += 1;
+        } else {
+            quiet = 0;
+        }
+        if quiet < QUIET {
+            inner = POOL.look.wait_until(inner, Instant::now() + TICK);
+        } else {
+            inner.sentinel = Sentinel::Asleep;
+            inner = POOL.look.wait_until(inner, Instant::now() + KEEP_ALIVE);
+            if inner.sentinel == Sentinel::Asleep {
+                inner.sentinel = Sentinel::Absent;
+                return;
+            }
+            quiet = 0;
+        }
+        let scopes = inner.scopes();
+        drop(inner);
+        let stalled = look(&scopes, &mut stalls);
+        drop(scopes);
+        inner = POOL.inner.lock();
+        if !stalled.is_empty() {
+            grow(inner, stalled, &mut stalls);
+            inner = POOL.inner.lock();
+        }
+    }
+}
+
+/// A scope none of whose tasks was taken since the last look.
+struct Stalled {
+    shared: Arc<Shared>,
+    waiting: usize,
+    runners: usize,
+    asked: usize,
+}
+
+/// Finds the scopes that are stalled, and counts for how many looks they have been.
+fn look(scopes: &[Arc<Shared>], stalls: &mut BTreeMap<*const Shared, u32>) -> Vec<Stalled> {
+    let mut stalled = Vec::new();
+    let mut counts = BTreeMap::new();
+    for shared in scopes {
+        if let Progress::Stalled { waiting, runners, asked } = shared.queue.progress() {
+            let address = Arc::as_ptr(shared);
+            counts.insert(address, stalls.get(&address).map_or(1, |looks| looks + 1));
+            stalled.push(Stalled { shared: Arc::clone(shared), waiting, runners, asked });
+        }
+    }
+    *stalls = counts;
+    stalled
+}
+
+/// Lends more runners to scopes that are stalled, if that promises to help.
+fn grow(
+    mut inner: MutexGuard<'_, Inner>,
+    stalled: Vec<Stalled>,
+    stalls: &mut BTreeMap<*const Shared, u32>,
+) {
+    let busy = inner.lent.values().filter(|lent| lent.clock.lock().read() != Use::Idle).count();
+    let mut wanted = 0;
+    for Stalled { shared, waiting, runners, asked } in stalled {
+        let looks = stalls.entry(Arc::as_ptr(&shared)).or_default();
+        let add = if busy < cores() {
+            runners.max(1)
+        } else if *looks >= PATIENCE {
+            *looks = 0;
+            1
+        } else {
+            continue;
+        };
+        // Runners that were asked for and have not come are wanted, but not once more.
+        let add = add.saturating_sub(asked).min(waiting);
+        shared.queue.ask(add);
+        inner.requests.extend(std::iter::repeat_n(shared, add));
+        wanted += add.max(asked);
+    }
+    if wanted > 0 {
+        let most = inner.threads + wanted;
+        serve(inner, most);
+    }
+}
