@@ -7,9 +7,9 @@
 //! `scope` (the surface) → `shared` (what tasks, runners and the body share) → `queue`, `pool`;
 //! `task` is one closure on its way from the queue to its handle.
 
-mod clock;
 mod erase;
 mod pool;
+mod probe;
 mod queue;
 mod scope;
 mod shared;

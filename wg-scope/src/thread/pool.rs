@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::{Condvar, Mutex, MutexGuard};
 
-use super::clock::{CpuClock, Use};
+use super::probe::{Doing, Probe};
 use super::queue::Progress;
 use super::shared::Shared;
 
@@ -33,6 +33,10 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// How many looks in a row must find nothing before the sentinel goes to sleep.
 const QUIET: u32 = 100;
+
+/// How many looks in a row a scope must be stalled for its runners to count as blocked: a single
+/// look may catch a runner that computes in the middle of a short wait.
+const SETTLED: u32 = 2;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
 const PATIENCE: u32 = 100;
@@ -67,7 +71,7 @@ struct Inner {
 /// A thread and the scope it works for.
 struct Lent {
     shared: Arc<Shared>,
-    clock: Arc<Mutex<CpuClock>>,
+    probe: Arc<Probe>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,7 +135,7 @@ pub(super) fn withdraw(shared: &Arc<Shared>) {
 fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) {
     let unserved = inner.requests.len().saturating_sub(inner.idle);
     let new = unserved.min(most.saturating_sub(inner.threads));
-    if inner.idle > 0 {
+    for _ in 0..inner.idle.min(inner.requests.len()) {
         POOL.asked.notify_one();
     }
     let number = inner.threads;
@@ -151,14 +155,14 @@ fn thread(name: String, main: fn()) -> std::io::Result<()> {
 
 /// The life of a thread of the pool.
 fn runner() {
-    let clock = Arc::new(Mutex::new(CpuClock::of_this_thread()));
+    let probe = Arc::new(Probe::of_this_thread());
     let mut inner = POOL.inner.lock();
     let mut deadline = Instant::now() + KEEP_ALIVE;
     loop {
         if let Some(shared) = inner.requests.pop_front() {
             let place = inner.next;
             inner.next += 1;
-            let lent = Lent { shared: Arc::clone(&shared), clock: Arc::clone(&clock) };
+            let lent = Lent { shared: Arc::clone(&shared), probe: Arc::clone(&probe) };
             inner.lent.insert(place, lent);
             drop(inner);
             shared.work();
@@ -243,11 +247,13 @@ fn grow(
     stalled: Vec<Stalled>,
     stalls: &mut BTreeMap<*const Shared, u32>,
 ) {
-    let busy = inner.lent.values().filter(|lent| lent.clock.lock().read() != Use::Idle).count();
+    // Where the system does not say, a runner counts as computing: patience has to do.
+    let busy = inner.lent.values().filter(|lent| lent.probe.look() != Doing::Blocked);
+    let core_is_idle = busy.take(cores()).count() < cores();
     let mut wanted = 0;
     for Stalled { shared, waiting, runners, asked } in stalled {
         let looks = stalls.entry(Arc::as_ptr(&shared)).or_default();
-        let add = if busy < cores() {
+        let add = if core_is_idle && *looks >= SETTLED {
             runners.max(1)
         } else if *looks >= PATIENCE {
             *looks = 0;
