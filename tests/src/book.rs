@@ -1,0 +1,16 @@
+//! The code of the book and of the READMEs, compiled and run as documentation tests.
+
+macro_rules! pages {
+    ($($name:ident = $path:literal;)*) => {
+        $(#[doc = include_str!(concat!("../../", $path))] pub mod $name {})*
+    };
+}
+
+pages! {
+    readme = "README.md";
+    core_readme = "wg-core/README.md";
+    scope_readme = "wg-scope/README.md";
+    introduction = "book/src/introduction.md";
+    first_scope = "book/src/first-scope.md";
+    wait_group = "book/src/wait-group.md";
+}

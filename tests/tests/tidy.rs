@@ -1,0 +1,253 @@
+//! What the compiler does not check: who may import whom, where bits, atomics, cfgs and `unsafe`
+//! may stand, and that versions and the changelog agree (ARCHITECTURE.md, "Invariants").
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A source file: its path below the root, and its text without comments and without its tests.
+struct Source {
+    path: String,
+    code: String,
+}
+
+impl Source {
+    fn is_below(&self, folder: &str) -> bool {
+        self.path.starts_with(folder)
+    }
+}
+
+/// All files below `folder` whose names end in `ending`, sorted.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if name.ends_with(ending) {
+                let path = path.strip_prefix(root()).unwrap();
+                found.push(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no {ending} below {folder}");
+    found.sort();
+    found
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let source = |path: String| {
+        let text = read(&path);
+        let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let production = production.split("#[cfg(all(test,").next().unwrap();
+        let code = production.lines().map(|line| line.split("//").next().unwrap());
+        Source { path, code: code.collect::<Vec<_>>().join("\n") }
+    };
+    files(folder, ".rs").into_iter().map(source).collect()
+}
+
+fn has_word(code: &str, word: &str) -> bool {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|token| token == word)
+}
+
+/// Fails for every file of `folder` in which one of `words` stands, unless `allowed` says it may.
+fn only_in(folder: &str, words: &[&str], allowed: impl Fn(&str) -> bool) {
+    let mut strays = Vec::new();
+    for source in sources(folder) {
+        for word in words {
+            if has_word(&source.code, word) && !allowed(&source.path) {
+                strays.push(format!("{}: {word}", source.path));
+            }
+        }
+    }
+    assert!(strays.is_empty(), "these may not stand here: {strays:#?}");
+}
+
+/// The modules of its own crate that a file names, in paths through `crate` or `super`.
+fn imports(code: &str, from: &str, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        let group = rest.strip_prefix('{').map(|rest| rest.split('}').next().unwrap());
+        for path in group.unwrap_or(rest).split(',').take(if group.is_some() { 99 } else { 1 }) {
+            let end = |c: char| !c.is_alphanumeric() && c != '_';
+            let name = path.trim().split(end).next().unwrap();
+            if name != from && !name.is_empty() {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// Fails for every import that goes against `ranks`: a file may import those of lower ranks, and
+/// in the last rank, of things that hold each other, its peers as well.
+fn imports_follow(folder: &str, prefix: &str, ranks: &[&[&str]]) {
+    let rank = |name: &str| ranks.iter().position(|rank| rank.contains(&name));
+    let mut wrong = Vec::new();
+    for source in sources(folder) {
+        let own = source.path.strip_prefix(folder).unwrap().trim_start_matches('/');
+        let own = own.split(['/', '.']).next().unwrap();
+        if own == "lib" || own == "mod" {
+            continue;
+        }
+        let mine = rank(own).unwrap_or_else(|| panic!("{}: no place in the order", source.path));
+        for name in imports(&source.code, own, prefix) {
+            let is_wrong = |other| other > mine || other == mine && mine + 1 < ranks.len();
+            if rank(&name).is_some_and(is_wrong) {
+                wrong.push(format!("{own} imports {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the arrows: {wrong:?}");
+}
+
+#[test]
+fn wg_core_imports_follow_the_arrows() {
+    // The group names its tokens and waits to return them; they hold it.
+    let ranks: &[&[&str]] =
+        &[&["sync"], &["state"], &["waiters"], &["group", "token", "wait", "raw"]];
+    imports_follow("wg-core/src", "crate::", ranks);
+}
+
+#[test]
+fn wg_scope_imports_follow_the_arrows() {
+    imports_follow("wg-scope/src", "crate::", &[&["outcome"], &["ledger"], &["thread"]]);
+    // Within the thread room, what is shared holds tasks, which refer to what is shared.
+    let ranks: &[&[&str]] = &[&["probe"], &["erase", "queue", "task", "shared", "pool", "scope"]];
+    imports_follow("wg-scope/src/thread", "super::", ranks);
+}
+
+#[test]
+fn wg_core_knows_nothing_of_wg_scope_and_the_macros_know_neither() {
+    only_in("wg-core/src", &["wg", "wg_scope", "wg_macros"], |_| false);
+    only_in("wg-macros/src", &["wg_core", "wg_scope"], |_| false);
+}
+
+#[test]
+fn bits_of_the_word_stand_in_state_only() {
+    let words = ["COUNT_SHIFT", "ONE_MEMBER", "CLOSED", "WAITERS_MASK", "encode", "decode"];
+    only_in("wg-core/src", &words, |path| path == "wg-core/src/state.rs");
+}
+
+#[test]
+fn atomics_stand_where_the_protocols_are() {
+    let words = ["atomic", "AtomicU64", "AtomicBool", "AtomicUsize", "Ordering", "fetch_add"];
+    only_in("wg-core/src", &words, |path| {
+        path.starts_with("wg-core/src/sync/")
+            || ["wg-core/src/state.rs", "wg-core/src/raw.rs"].contains(&path)
+    });
+    only_in("wg-scope/src", &words, |path| path.starts_with("wg-scope/src/thread/"));
+    only_in("wg-macros/src", &words, |_| false);
+}
+
+#[test]
+fn the_private_cfg_stands_at_the_door_only() {
+    for folder in ["wg-core/src", "wg-scope/src", "wg-macros/src"] {
+        only_in(folder, &["wg_loom", "loom"], |path| path.starts_with("wg-core/src/sync/"));
+    }
+}
+
+#[test]
+fn unsafe_stands_where_a_lifetime_is_erased_only() {
+    for folder in ["wg-core/src", "wg-scope/src", "wg-macros/src", "examples"] {
+        only_in(folder, &["unsafe"], |path| {
+            ["wg-scope/src/thread/erase.rs", "wg-scope/src/thread/scope.rs"].contains(&path)
+        });
+    }
+}
+
+#[test]
+fn a_libs_root_is_a_table_of_contents() {
+    for folder in ["wg-core/src", "wg-scope/src"] {
+        for source in sources(folder).iter().filter(|source| source.path.ends_with("lib.rs")) {
+            for word in ["fn", "struct", "enum", "impl", "trait"] {
+                assert!(!has_word(&source.code, word), "{}: {word}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn files_can_be_read_in_one_sitting() {
+    for folder in ["wg-core/src", "wg-scope/src", "wg-macros/src", "examples/src"] {
+        for path in files(folder, ".rs") {
+            let lines = read(&path).lines().count();
+            assert!(lines <= 600, "{path} has {lines} lines: it wants to be two files");
+        }
+    }
+}
+
+#[test]
+fn versions_are_equal_and_the_changelog_has_this_one() {
+    let manifest = read("Cargo.toml");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(manifest.contains(&format!("\nversion = \"{version}\"\n")));
+    for package in ["wg-core", "wg-scope", "wg-macros"] {
+        let pinned = format!("{package} = {{ path = \"{package}\", version = \"={version}\" }}");
+        assert!(manifest.contains(&pinned), "{package} is not pinned to {version}");
+        let own = read(&format!("{package}/Cargo.toml"));
+        assert!(own.contains("version.workspace = true"), "{package} has a version of its own");
+    }
+    assert!(read("CHANGELOG.md").contains(&format!("\n## {version}")), "no entry for {version}");
+}
+
+#[test]
+fn every_package_takes_the_lints_and_the_licences_of_the_workspace() {
+    for path in files(".", "Cargo.toml").iter().filter(|path| *path != "Cargo.toml") {
+        let manifest = read(path);
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{path}");
+        assert!(manifest.contains("license.workspace = true"), "{path}");
+    }
+    for package in [".", "wg-core", "wg-scope", "wg-macros"] {
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            assert!(root().join(package).join(licence).exists(), "{package}/{licence}");
+        }
+    }
+}
+
+#[test]
+fn the_readmes_commands_are_the_ones_that_are_checked() {
+    let readme = read("README.md");
+    let main_job = "cargo run --release -p wg-examples --bin dedup";
+    let tests = "cargo test --workspace";
+    assert!(readme.contains(main_job) && readme.contains(tests));
+    let run = read(".ci/run");
+    assert!(run.contains(main_job) && run.contains(tests));
+}
+
+#[test]
+fn every_rule_that_a_file_cites_exists() {
+    let rules = 1..=28;
+    for folder in ["wg-core/src", "wg-scope/src", "wg-core/tests", "tests/tests"] {
+        for path in files(folder, ".rs") {
+            let text = read(&path);
+            for (at, _) in text.match_indices("fn rule_") {
+                let number = &text[at + 8..at + 10];
+                let number: u32 = number.parse().unwrap_or_else(|_| panic!("{path}: {number}"));
+                assert!(rules.contains(&number), "{path}: rule {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_checks_of_this_file_see_what_they_look_for() {
+    assert!(has_word("let x = CLOSED | 1;", "CLOSED") && !has_word("ENCLOSED", "CLOSED"));
+    assert_eq!(imports("use crate::{state::State, sync};", "x", "crate::"), ["state", "sync"]);
+    assert_eq!(imports("use super::pool;\nuse super::queue::Queue;", "queue", "super::"), ["pool"]);
+    let state = sources("wg-core/src").into_iter().find(|source| source.is_below("wg-core/src/st"));
+    let state = state.unwrap().code;
+    assert!(has_word(&state, "ONE_MEMBER") && !has_word(&state, "preset_count_is"));
+}
