@@ -26,8 +26,8 @@
 //!    always has somebody on the way, and nobody is left behind.
 //! 6. A waiter is released only by a transition that found count zero, under the lock, after it
 //!    had enlisted: never early, and never by the zero of another round. This is why a leaver does
-//!    not simply count itself out: at zero it carries the release out (rule 4), and otherwise the
-//!    round that it is counted in is still running.
+//!    not simply count itself out: at zero it carries the release out (rule 4), in the same step
+//!    that finds the zero; otherwise the round that it is counted in is still running.
 //! 7. Who leaves last touches the group no more unless it finds waiters *listed for it*: the
 //!    group is gone as soon as one of its waiters returned, perhaps. The list is not part of the
 //!    group, so looking there first is safe; a listed waiter borrows the group, so it is alive.
@@ -124,8 +124,8 @@ pub(crate) enum Enlisted {
     Waiting,
     /// Nobody is left: return.
     Idle,
-    /// Carry the release out, then return.
-    Release,
+    /// The release that was pending is carried out: wake the list, then return.
+    Released,
     /// [`MAX_WAITERS`] wait already.
     Full,
 }
@@ -136,8 +136,8 @@ pub(crate) enum Enlisted {
 pub(crate) enum Withdrawn {
     /// Take yourself off the list.
     Left,
-    /// Carry the release out, your own included.
-    Release,
+    /// The release that was pending is carried out, your own included: wake the list.
+    Released,
 }
 
 /// The word itself.
@@ -243,10 +243,10 @@ impl State {
 
     /// Counts a waiter in. Under the list's lock (rule 2).
     pub(crate) fn enlist(&self) -> Enlisted {
-        // ORDERING: Acquire on what is read, because `Idle` acts on it as a wait that returns; as
-        // in `load`. Relaxed on success: the waiter has learned of no end yet.
-        self.transition(Relaxed, Acquire, |now| match now {
-            _ if now.is_releasing() => (Enlisted::Release, None),
+        // ORDERING: Acquire on success for `Released`, as in `release`; on failure for `Idle`, which
+        // acts on what it read as a wait that returns, as in `load`.
+        self.transition(Acquire, Acquire, |now| match now {
+            _ if now.is_releasing() => (Enlisted::Released, Some(Snapshot { waiters: 0, ..now })),
             _ if now.is_idle() => (Enlisted::Idle, None),
             _ if now.waiters == MAX_WAITERS => (Enlisted::Full, None),
             _ => (Enlisted::Waiting, Some(Snapshot { waiters: now.waiters + 1, ..now })),
@@ -255,10 +255,10 @@ impl State {
 
     /// Counts a listed waiter out, unless its round has ended. Under the list's lock (rule 2).
     pub(crate) fn withdraw(&self) -> Withdrawn {
-        // ORDERING: Relaxed. A waiter that gives up learns of no end; one that finds count zero
-        // goes on to `release`, which acquires.
-        self.transition(Relaxed, Relaxed, |now| match now.count {
-            0 => (Withdrawn::Release, None),
+        // ORDERING: Acquire on success for `Released`, as in `release`. A waiter that gives up
+        // learns of no end.
+        self.transition(Acquire, Relaxed, |now| match now.count {
+            0 => (Withdrawn::Released, Some(Snapshot { waiters: 0, ..now })),
             _ => (Withdrawn::Left, Some(Snapshot { waiters: now.waiters - 1, ..now })),
         })
     }
@@ -366,7 +366,9 @@ mod tests {
     fn nobody_enlists_at_zero() {
         assert_eq!(State::preset(0, false, 0).enlist(), Enlisted::Idle);
         assert_eq!(State::preset(0, true, 0).enlist(), Enlisted::Idle);
-        assert_eq!(State::preset(0, false, 1).enlist(), Enlisted::Release);
+        let releasing = State::preset(0, true, 1);
+        assert_eq!(releasing.enlist(), Enlisted::Released);
+        assert_eq!(fields(&releasing), (0, true, 0));
     }
 
     #[test]
@@ -383,8 +385,8 @@ mod tests {
         assert_eq!(state.withdraw(), Withdrawn::Left);
         assert_eq!(fields(&state), (1, false, 1));
         assert_eq!(state.leave(1), Left::Release);
-        assert_eq!(state.withdraw(), Withdrawn::Release);
-        assert_eq!(fields(&state), (0, false, 1));
+        assert_eq!(state.withdraw(), Withdrawn::Released);
+        assert_eq!(fields(&state), (0, false, 0));
     }
 
     #[test]

@@ -86,9 +86,14 @@ impl Bucket {
         Some(waiter)
     }
 
+    /// Takes everybody off a list.
+    fn take(&mut self, key: usize) -> Queue {
+        self.queues.remove(&key).unwrap_or_default()
+    }
+
     /// Takes everybody off the list of a group that has come to its zero, or nobody.
     fn release(&mut self, key: usize, state: &State) -> Queue {
-        if state.release() { self.queues.remove(&key).unwrap_or_default() } else { Queue::new() }
+        if state.release() { self.take(key) } else { Queue::new() }
     }
 }
 
@@ -116,7 +121,7 @@ pub(crate) fn enlist(state: &State, waiter: Waiter) -> Result<Ticket, NotEnliste
         return Ok(bucket.push(key, waiter));
     }
     let released = match verdict {
-        Enlisted::Release => bucket.release(key, state),
+        Enlisted::Released => bucket.take(key),
         _ => Queue::new(),
     };
     drop(bucket);
@@ -160,22 +165,16 @@ pub(crate) fn withdraw(state: &State, ticket: Ticket) -> bool {
     if bucket.find(key, ticket).is_none() {
         return false;
     }
-    match state.withdraw() {
-        Withdrawn::Left => {
-            let waiter = bucket.remove(key, ticket);
-            drop(bucket);
-            drop(waiter);
-            true
-        }
-        Withdrawn::Release => {
-            let mut released = bucket.release(key, state);
-            drop(bucket);
-            // Who releases itself needs no waking.
-            released.retain(|&(other, _)| other != ticket);
-            wake_all(released);
-            false
-        }
-    }
+    let verdict = state.withdraw();
+    let own = bucket.remove(key, ticket);
+    let others = match verdict {
+        Withdrawn::Left => Queue::new(),
+        Withdrawn::Released => bucket.take(key),
+    };
+    drop(bucket);
+    wake_all(others);
+    drop(own);
+    verdict == Withdrawn::Left
 }
 
 /// Carries the release out on behalf of the member that left last, by rule 7 of `state`: `state`
@@ -207,7 +206,7 @@ pub(crate) fn settle(state: &State) {
 #[cold]
 pub(crate) fn forget(state: &State) {
     let key = key(state);
-    let forgotten = bucket(key).lock().queues.remove(&key);
+    let forgotten = bucket(key).lock().take(key);
     drop(forgotten);
 }
 

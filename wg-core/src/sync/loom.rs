@@ -1,13 +1,13 @@
-//! The door's side towards `loom`, for the models in `tests/models.rs`.
+//! The door's side towards `loom`, for the models in `tests/models`.
 
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, PoisonError};
 use std::time::Instant;
 
-use loom::cell::UnsafeCell;
+use loom::thread::ThreadId;
 
 pub use loom::sync::MutexGuard;
-pub use loom::thread::{Thread, current};
 pub use std::sync::Arc;
 
 /// One bucket: which bucket an address falls into differs from one execution to the next, and loom
@@ -19,38 +19,54 @@ pub const BUCKETS: usize = 1;
 #[derive(Debug)]
 pub struct AtomicU64 {
     word: loom::sync::atomic::AtomicU64,
-    memory: UnsafeCell<()>,
+    /// Whose last weak exchange was made to fail.
+    failed: std::sync::Mutex<HashSet<ThreadId>>,
 }
+
+/// Makes every weak exchange fail once before it is tried. Hardware may do so, loom never does.
+static WEAK_FAILS: LazyLock<bool> = LazyLock::new(|| std::env::var_os("WG_WEAK_FAILS").is_some());
 
 impl AtomicU64 {
     /// Creates an atomic.
     pub fn new(value: u64) -> Self {
-        AtomicU64 { word: loom::sync::atomic::AtomicU64::new(value), memory: UnsafeCell::new(()) }
-    }
-
-    fn alive(&self) -> &loom::sync::atomic::AtomicU64 {
-        self.memory.with(|_| ());
-        &self.word
+        AtomicU64 {
+            word: loom::sync::atomic::AtomicU64::new(value),
+            failed: std::sync::Mutex::default(),
+        }
     }
 
     /// Loads.
     pub fn load(&self, order: Ordering) -> u64 {
-        self.alive().load(order)
+        self.word.load(order)
     }
 
     /// Adds, returning the value before.
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
-        self.alive().fetch_add(value, order)
+        self.word.fetch_add(value, order)
     }
 
     /// Subtracts, returning the value before.
     pub fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
-        self.alive().fetch_sub(value, order)
+        self.word.fetch_sub(value, order)
     }
 
     /// Sets bits, returning the value before.
     pub fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
-        self.alive().fetch_or(value, order)
+        self.word.fetch_or(value, order)
+    }
+
+    /// Whether this thread's weak exchange fails now: every other one does.
+    fn fails_weakly(&self) -> bool {
+        if !*WEAK_FAILS {
+            return false;
+        }
+        let thread = loom::thread::current().id();
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let fails = failed.insert(thread);
+        if !fails {
+            failed.remove(&thread);
+        }
+        fails
     }
 
     /// Replaces `current` by `new`.
@@ -61,13 +77,16 @@ impl AtomicU64 {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u64, u64> {
-        self.alive().compare_exchange_weak(current, new, success, failure)
+        if self.fails_weakly() {
+            return Err(self.load(failure));
+        }
+        self.word.compare_exchange_weak(current, new, success, failure)
     }
 }
 
 impl Drop for AtomicU64 {
     fn drop(&mut self) {
-        self.memory.with_mut(|_| ());
+        self.word.with_mut(|_| ());
     }
 }
 
@@ -113,13 +132,54 @@ impl Condvar {
     }
 }
 
+/// A thread that can be unparked.
+///
+/// loom's own `unpark` also wakes a thread that is blocked by something else, and a wake-up that
+/// comes while the thread is at a lock is forgotten. So whether it is parked is kept here. A
+/// wake-up that comes before the parking orders nothing, which is less than `std` promises.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    handle: loom::thread::Thread,
+    parking: Arc<Parking>,
+}
+
+#[derive(Debug, Default)]
+struct Parking {
+    parked: AtomicBool,
+    woken: AtomicBool,
+}
+
+loom::thread_local! {
+    static PARKING: Arc<Parking> = Arc::default();
+}
+
+/// Returns the running thread.
+pub fn current() -> Thread {
+    Thread { handle: loom::thread::current(), parking: PARKING.with(Arc::clone) }
+}
+
+impl Thread {
+    /// Ends this thread's parking, or else its next one.
+    pub fn unpark(&self) {
+        if self.parking.parked.swap(false, Ordering::Relaxed) {
+            self.handle.unpark();
+        } else {
+            self.parking.woken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Sleeps until unparked. A deadline passes at once, which is the worst case for a protocol: loom
 /// then tries every place where the others may run before the waiter leaves.
 pub fn park_until(deadline: Option<Instant>) -> bool {
     if deadline.is_some() {
         return false;
     }
-    loom::thread::park();
+    let parking = PARKING.with(Arc::clone);
+    if !parking.woken.swap(false, Ordering::Relaxed) {
+        parking.parked.store(true, Ordering::Relaxed);
+        loom::thread::park();
+    }
     true
 }
 
