@@ -69,6 +69,6 @@ mod wait;
 
 pub mod raw;
 
-pub use crate::group::{TimedOut, TryTokenError, WaitGroup};
-pub use crate::token::{OwnedToken, Token, Tokens};
-pub use crate::wait::Wait;
+pub use crate::group::WaitGroup;
+pub use crate::token::{OwnedToken, Token, Tokens, TryTokenError};
+pub use crate::wait::{TimedOut, Wait};

@@ -4,7 +4,166 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use crate::group::WaitGroup;
+use crate::state::{Entered, MAX_COUNT, Refused};
 use crate::sync::Arc;
+
+/// # Membership
+impl WaitGroup {
+    /// Counts one more member, until the token is dropped.
+    ///
+    /// One atomic instruction. For tasks that are `'static`, see
+    /// [`owned_token`](Self::owned_token).
+    ///
+    /// A token that is leaked (`mem::forget`) counts for ever: waits without a deadline then do
+    /// not return.
+    ///
+    /// # Panics
+    ///
+    /// If the group is closed (use [`try_token`](Self::try_token) where that may happen), or if it
+    /// has 2³¹ − 1 members. The group is unchanged then.
+    #[inline]
+    #[track_caller]
+    pub fn token(&self) -> Token<'_> {
+        self.enter();
+        Token::new(self)
+    }
+
+    /// Counts one more member, unless the group is closed.
+    ///
+    /// One atomic instruction if nobody else changes the group meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`TryTokenError::Closed`] after [`close`](Self::close): a shutdown cannot race with new
+    /// work. [`TryTokenError::Full`] if the group has 2³¹ − 1 members. The group is unchanged
+    /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wg_core::{TryTokenError, WaitGroup};
+    ///
+    /// let group = WaitGroup::new();
+    /// assert!(group.try_token().is_ok());
+    /// group.close();
+    /// assert_eq!(group.try_token().unwrap_err(), TryTokenError::Closed);
+    /// ```
+    #[inline]
+    pub fn try_token(&self) -> Result<Token<'_>, TryTokenError> {
+        self.state().try_enter(1)?;
+        Ok(Token::new(self))
+    }
+
+    /// Counts `n` more members with one atomic instruction, to be handed out one by one.
+    ///
+    /// The batch is an iterator of tokens; what is left in it when it is dropped is discounted
+    /// together. An empty batch (`n` = 0) counts nobody and is allowed.
+    ///
+    /// # Panics
+    ///
+    /// If the group is closed, or would have more than 2³¹ − 1 members. The group is unchanged
+    /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wg_core::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// let mut batch = group.tokens(100);
+    /// let one = batch.next();
+    /// drop(batch);
+    /// assert_eq!(group.count(), 1);
+    /// # drop(one);
+    /// ```
+    #[track_caller]
+    pub fn tokens(&self, n: usize) -> Tokens<'_> {
+        match self.try_tokens(n) {
+            Ok(tokens) => tokens,
+            Err(refused) => refuse(refused),
+        }
+    }
+
+    /// Counts `n` more members with one atomic instruction, unless the group is closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_token`](Self::try_token); all `n` or none.
+    pub fn try_tokens(&self, n: usize) -> Result<Tokens<'_>, TryTokenError> {
+        let n = u32::try_from(n).map_err(|_| TryTokenError::Full)?;
+        self.state().try_enter(n)?;
+        Ok(Tokens::new(self, n))
+    }
+
+    /// Counts one more member by a token that keeps the group alive, for tasks that are `'static`.
+    ///
+    /// Two atomic instructions: one for the membership, one for the [`Arc`](std::sync::Arc).
+    ///
+    /// # Panics
+    ///
+    /// As [`token`](Self::token).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wg_core::WaitGroup;
+    ///
+    /// let group = Arc::new(WaitGroup::new());
+    /// let token = group.owned_token();
+    /// std::thread::spawn(move || drop(token));
+    /// group.wait();
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn owned_token(self: &Arc<Self>) -> OwnedToken {
+        self.enter();
+        OwnedToken::new(Arc::clone(self))
+    }
+
+    /// Counts one more member by a token that keeps the group alive, unless the group is closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_token`](Self::try_token).
+    #[inline]
+    pub fn try_owned_token(self: &Arc<Self>) -> Result<OwnedToken, TryTokenError> {
+        self.state().try_enter(1)?;
+        Ok(OwnedToken::new(Arc::clone(self)))
+    }
+
+    #[inline]
+    #[track_caller]
+    fn enter(&self) {
+        match self.state().enter() {
+            Entered::Member => {}
+            Entered::Closed => self.expel(TryTokenError::Closed),
+            Entered::Full => self.expel(TryTokenError::Full),
+        }
+    }
+
+    #[inline]
+    #[track_caller]
+    fn enter_beside(&self) {
+        if self.state().enter_beside() != Entered::Member {
+            self.expel(TryTokenError::Full);
+        }
+    }
+
+    /// Takes a blind entry back, and panics.
+    #[cold]
+    #[track_caller]
+    fn expel(&self, refused: TryTokenError) -> ! {
+        self.leave(1);
+        refuse(refused)
+    }
+}
+
+#[cold]
+#[track_caller]
+fn refuse(refused: TryTokenError) -> ! {
+    panic!("no token: {refused}")
+}
 
 /// Membership of a [`WaitGroup`] that the token borrows: counted while it exists.
 ///
@@ -147,5 +306,26 @@ impl Drop for OwnedToken {
 impl fmt::Debug for OwnedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OwnedToken").field(&*self.group).finish()
+    }
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryTokenError {
+    /// The group is closed.
+    #[error("the group is closed")]
+    Closed,
+    /// The group has as many members as it can count. Most likely tokens are being leaked.
+    #[error("the group would have more than {MAX_COUNT} members (are tokens being leaked?)")]
+    Full,
+}
+
+impl From<Refused> for TryTokenError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Closed => TryTokenError::Closed,
+            Refused::Full => TryTokenError::Full,
+        }
     }
 }

@@ -1,11 +1,135 @@
-//! The future of a wait.
+//! How to wait: blocking, for a time, and as a future.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use crate::group::{WaitGroup, crowded};
+use crate::group::WaitGroup;
+use crate::state::MAX_WAITERS;
 use crate::waiters::{self, NotEnlisted, Ticket, Waiter};
+
+/// # Waiting
+impl WaitGroup {
+    /// Blocks until the group is empty. Returns at once if it is, open or closed.
+    ///
+    /// # Panics
+    ///
+    /// If 2³¹ − 1 waiters wait already.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the thread, without spinning, until the last member leaves. A member that waits for
+    /// its own group waits for itself, and never returns.
+    ///
+    /// # Memory ordering
+    ///
+    /// What every member did before its token was dropped happens before the return.
+    #[inline]
+    #[track_caller]
+    pub fn wait(&self) {
+        if !self.state().load().is_idle() {
+            self.block(None);
+        }
+    }
+
+    /// Blocks until the group is empty, for at most `timeout`.
+    ///
+    /// A timeout that no clock can express (`Duration::MAX`) waits for ever; zero returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] if members are left after that time.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wg_core::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// let token = group.token();
+    /// let late = group.wait_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(late.to_string(), "timed out while 1 member was left");
+    /// drop(token);
+    /// assert_eq!(group.wait_timeout(Duration::ZERO), Ok(()));
+    /// ```
+    #[track_caller]
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.wait_deadline(deadline),
+            None => {
+                self.wait();
+                Ok(())
+            }
+        }
+    }
+
+    /// Blocks until the group is empty, or until `deadline`, which may lie in the past.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] if members are left then.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    #[track_caller]
+    pub fn wait_deadline(&self, deadline: Instant) -> Result<(), TimedOut> {
+        if self.state().load().is_idle() || self.block(Some(deadline)) {
+            return Ok(());
+        }
+        Err(TimedOut { count: self.state().load().count })
+    }
+
+    /// Returns a future that is ready when the group is empty.
+    ///
+    /// It begins to wait when it is first polled, works with any executor, and may be mixed with
+    /// blocking waits.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future, at any time, ends this wait and changes nothing for others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    /// use wg_core::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// let token = group.token();
+    /// let mut wait = pin!(group.wait_async());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(wait.as_mut().poll(&mut cx), Poll::Pending);
+    /// drop(token);
+    /// assert_eq!(wait.as_mut().poll(&mut cx), Poll::Ready(()));
+    /// ```
+    pub fn wait_async(&self) -> Wait<'_> {
+        Wait::new(self)
+    }
+
+    /// Returns whether the group was empty before the deadline.
+    #[track_caller]
+    fn block(&self, deadline: Option<Instant>) -> bool {
+        match waiters::block(self.state(), deadline) {
+            Ok(released) => released,
+            Err(full) => crowded(full),
+        }
+    }
+}
+
+/// Ends a wait that found no room on the list.
+#[cold]
+#[track_caller]
+fn crowded(_: NotEnlisted) -> ! {
+    panic!("cannot wait: {MAX_WAITERS} waiters wait for this group already")
+}
 
 /// The future of [`WaitGroup::wait_async`]: ready when the group is empty.
 ///
@@ -71,5 +195,21 @@ impl Drop for Wait<'_> {
             // Whether it was released in the meantime makes no difference to anybody.
             let _ = waiters::withdraw(self.group.state(), ticket);
         }
+    }
+}
+
+/// The error of a wait whose deadline passed while members were left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out while {count} {} left", if *count == 1 { "member was" } else { "members were" })]
+pub struct TimedOut {
+    count: u32,
+}
+
+impl TimedOut {
+    /// Returns how many members were left just after the wait gave up. It may be 0, if the last
+    /// one left in between.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count as usize
     }
 }

@@ -4,16 +4,17 @@
 //! works its queue off and goes back. The thread that leaves the scope works the queue too, so a
 //! scope ends even where no thread can be had.
 //!
-//! `scope` (the surface) → `shared` (what tasks, runners and the body share) → `queue`, `pool`;
-//! `task` is one closure on its way from the queue to its handle.
+//! `scope` (the surface) → `task` (one closure on its way from the queue to its handle) → `shared`
+//! (what the body, the tasks and the runners share) → `queue`, and `pool`, which knows scopes as its
+//! clients only.
 
-mod erase;
+mod scope;
+mod task;
+mod shared;
+mod queue;
+mod job;
 mod pool;
 mod probe;
-mod queue;
-mod scope;
-mod shared;
-mod task;
 
 pub use self::scope::{Scope, scope};
 pub use self::task::Task;

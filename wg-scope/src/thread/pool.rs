@@ -22,8 +22,29 @@ use std::time::{Duration, Instant};
 use wg_core::sync::{Condvar, Mutex, MutexGuard};
 
 use super::probe::{Doing, Probe};
-use super::queue::Progress;
-use super::shared::Shared;
+
+/// A scope, as the pool sees it.
+pub(super) trait Client: Send + Sync {
+    /// Works the scope's queue off. Called by a runner that was asked for.
+    fn work(&self);
+
+    /// Looks whether tasks are being taken, and remembers the look.
+    fn progress(&self) -> Progress;
+
+    /// Enters that so many more runners were asked for.
+    fn ask(&self, runners: usize);
+}
+
+/// Whether tasks wait although runners were lent.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// None waits, or one was taken since the last look.
+    Fine,
+    /// `waiting` tasks wait, and none was taken since the last look. Of the `runners`, `asked` have
+    /// not come yet.
+    Stalled { waiting: usize, runners: usize, asked: usize },
+}
 
 /// How long a thread stays that nobody asks for.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -59,7 +80,7 @@ struct Pool {
 }
 
 struct Inner {
-    requests: VecDeque<Arc<Shared>>,
+    requests: VecDeque<Arc<dyn Client>>,
     /// Threads that are not lent to a scope, and all there are.
     idle: usize,
     threads: usize,
@@ -70,7 +91,7 @@ struct Inner {
 
 /// A thread and the scope it works for.
 struct Lent {
-    shared: Arc<Shared>,
+    client: Arc<dyn Client>,
     probe: Arc<Probe>,
 }
 
@@ -94,19 +115,23 @@ impl Inner {
     }
 
     /// Every scope that has or wants a runner, once each.
-    fn scopes(&self) -> Vec<Arc<Shared>> {
+    fn scopes(&self) -> Vec<Arc<dyn Client>> {
         let mut scopes: Vec<_> =
-            self.lent.values().map(|lent| &lent.shared).chain(&self.requests).cloned().collect();
-        scopes.sort_unstable_by_key(Arc::as_ptr);
-        scopes.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            self.lent.values().map(|lent| &lent.client).chain(&self.requests).cloned().collect();
+        scopes.sort_unstable_by_key(address);
+        scopes.dedup_by(|a, b| address(a) == address(b));
         scopes
     }
 }
 
+fn address(client: &Arc<dyn Client>) -> *const () {
+    Arc::as_ptr(client).cast()
+}
+
 /// Asks for a runner for this scope, which has entered in its queue that it did.
-pub(super) fn lend(shared: Arc<Shared>) {
+pub(super) fn lend(client: Arc<dyn Client>) {
     let mut inner = POOL.inner.lock();
-    inner.requests.push_back(shared);
+    inner.requests.push_back(client);
     match inner.sentinel {
         Sentinel::Awake => {}
         Sentinel::Asleep => {
@@ -126,9 +151,9 @@ pub(super) fn lend(shared: Arc<Shared>) {
 }
 
 /// Takes back what a scope that ends has asked for.
-pub(super) fn withdraw(shared: &Arc<Shared>) {
+pub(super) fn withdraw(client: &Arc<dyn Client>) {
     let mut inner = POOL.inner.lock();
-    inner.requests.retain(|other| !Arc::ptr_eq(other, shared));
+    inner.requests.retain(|other| address(other) != address(client));
 }
 
 /// Sees that requests find a thread, as long as there are fewer than `most`.
@@ -159,14 +184,14 @@ fn runner() {
     let mut inner = POOL.inner.lock();
     let mut deadline = Instant::now() + KEEP_ALIVE;
     loop {
-        if let Some(shared) = inner.requests.pop_front() {
+        if let Some(client) = inner.requests.pop_front() {
             let place = inner.next;
             inner.next += 1;
-            let lent = Lent { shared: Arc::clone(&shared), probe: Arc::clone(&probe) };
+            let lent = Lent { client: Arc::clone(&client), probe: Arc::clone(&probe) };
             inner.lent.insert(place, lent);
             drop(inner);
-            shared.work();
-            drop(shared);
+            client.work();
+            drop(client);
             inner = POOL.inner.lock();
             let lent = inner.lent.remove(&place);
             drop(inner);
@@ -187,7 +212,7 @@ fn runner() {
 /// The life of the sentinel.
 fn sentinel() {
     let mut quiet = 0;
-    let mut stalls: BTreeMap<*const Shared, u32> = BTreeMap::new();
+    let mut stalls: BTreeMap<*const (), u32> = BTreeMap::new();
     let mut inner = POOL.inner.lock();
     loop {
         if inner.lent.is_empty() && inner.requests.is_empty() {
@@ -220,21 +245,21 @@ fn sentinel() {
 
 /// A scope none of whose tasks was taken since the last look.
 struct Stalled {
-    shared: Arc<Shared>,
+    client: Arc<dyn Client>,
     waiting: usize,
     runners: usize,
     asked: usize,
 }
 
 /// Finds the scopes that are stalled, and counts for how many looks they have been.
-fn look(scopes: &[Arc<Shared>], stalls: &mut BTreeMap<*const Shared, u32>) -> Vec<Stalled> {
+fn look(scopes: &[Arc<dyn Client>], stalls: &mut BTreeMap<*const (), u32>) -> Vec<Stalled> {
     let mut stalled = Vec::new();
     let mut counts = BTreeMap::new();
-    for shared in scopes {
-        if let Progress::Stalled { waiting, runners, asked } = shared.queue.progress() {
-            let address = Arc::as_ptr(shared);
-            counts.insert(address, stalls.get(&address).map_or(1, |looks| looks + 1));
-            stalled.push(Stalled { shared: Arc::clone(shared), waiting, runners, asked });
+    for client in scopes {
+        if let Progress::Stalled { waiting, runners, asked } = client.progress() {
+            let place = address(client);
+            counts.insert(place, stalls.get(&place).map_or(1, |looks| looks + 1));
+            stalled.push(Stalled { client: Arc::clone(client), waiting, runners, asked });
         }
     }
     *stalls = counts;
@@ -245,14 +270,14 @@ fn look(scopes: &[Arc<Shared>], stalls: &mut BTreeMap<*const Shared, u32>) -> Ve
 fn grow(
     mut inner: MutexGuard<'_, Inner>,
     stalled: Vec<Stalled>,
-    stalls: &mut BTreeMap<*const Shared, u32>,
+    stalls: &mut BTreeMap<*const (), u32>,
 ) {
     // Where the system does not say, a runner counts as computing: patience has to do.
     let busy = inner.lent.values().filter(|lent| lent.probe.look() != Doing::Blocked);
     let core_is_idle = busy.take(cores()).count() < cores();
     let mut wanted = 0;
-    for Stalled { shared, waiting, runners, asked } in stalled {
-        let looks = stalls.entry(Arc::as_ptr(&shared)).or_default();
+    for Stalled { client, waiting, runners, asked } in stalled {
+        let looks = stalls.entry(address(&client)).or_default();
         let add = if core_is_idle && *looks >= SETTLED {
             runners.max(1)
         } else if *looks >= PATIENCE {
@@ -263,8 +288,8 @@ fn grow(
         };
         // Runners that were asked for and have not come are wanted, but not once more.
         let add = add.saturating_sub(asked).min(waiting);
-        shared.queue.ask(add);
-        inner.requests.extend(std::iter::repeat_n(shared, add));
+        client.ask(add);
+        inner.requests.extend(std::iter::repeat_n(client, add));
         wanted += add.max(asked);
     }
     if wanted > 0 {

@@ -6,7 +6,8 @@ use std::mem;
 
 use wg_core::sync::{Mutex, Thread};
 
-use super::erase::Job;
+use super::job::Job;
+use super::pool::Progress;
 
 /// What the one who queued a task must do.
 #[must_use]
@@ -17,16 +18,6 @@ pub(super) enum Pushed {
     WakeOwner(Thread),
     /// Ask the pool for one more runner.
     AskForRunner,
-}
-
-/// Whether tasks wait although runners were lent.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// None waits, or one was taken since the last look.
-    Fine,
-    /// `waiting` tasks wait, and none was taken since the last look.
-    Stalled { waiting: usize, runners: usize, asked: usize },
 }
 
 pub(super) struct Queue(Mutex<Inner>);

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::erase::Job;
+use super::job::{Job, Run};
 use super::shared::Shared;
-use super::task::{Cell, Join, Run, Task};
+use super::task::{Cell, Join, Task};
 use crate::ledger::Closed;
 use crate::outcome::{discard, drop_caught};
 

@@ -12,8 +12,8 @@ use std::task::{Context, Wake, Waker};
 use wg_core::WaitGroup;
 use wg_core::sync::{Mutex, Thread, current, park_until};
 
-use super::erase::Job;
-use super::pool;
+use super::job::Job;
+use super::pool::{self, Client, Progress};
 use super::queue::{Pushed, Queue};
 use crate::ledger::{Ledger, Verdict};
 use crate::outcome::{Payload, discard};
@@ -69,15 +69,7 @@ impl Shared {
         match self.queue.push(job, pool::cores()) {
             Pushed::Enough => {}
             Pushed::WakeOwner(thread) => thread.unpark(),
-            Pushed::AskForRunner => pool::lend(Arc::clone(self)),
-        }
-    }
-
-    /// Works the queue off, as a runner.
-    pub(super) fn work(&self) {
-        self.queue.attached();
-        while let Some(job) = self.queue.pop_or_detach() {
-            job.run();
+            Pushed::AskForRunner => pool::lend(Arc::clone(self) as _),
         }
     }
 
@@ -85,27 +77,44 @@ impl Shared {
     /// the scope is a runner of it, and of nothing else (rule 15).
     pub(super) fn finish(self: &Arc<Self>) {
         let bomb = AbortOnUnwind;
-        THIS_THREAD.with_waker(|waker| {
-            let mut ended = pin!(self.group.wait_async());
-            loop {
-                while let Some(job) = self.queue.pop() {
-                    job.run();
-                }
-                // A wake-up by the group or by the queue may have been used up while a task ran,
-                // so both are asked again before sleeping.
-                if ended.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
-                    break;
-                }
-                if self.queue.sleep(current()) {
-                    park_until(None);
-                    self.queue.wake();
-                }
+        let waker = waker();
+        let mut ended = pin!(self.group.wait_async());
+        loop {
+            while let Some(job) = self.queue.pop() {
+                job.run();
             }
-        });
+            // A wake-up by the group or by the queue may have been used up while a task ran, so
+            // both are asked again before sleeping.
+            if ended.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                break;
+            }
+            if self.queue.sleep(current()) {
+                park_until(None);
+                self.queue.wake();
+            }
+        }
         if self.queue.asked() {
-            pool::withdraw(self);
+            let client: Arc<dyn Client> = Arc::clone(self) as _;
+            pool::withdraw(&client);
         }
         std::mem::forget(bomb);
+    }
+}
+
+impl Client for Shared {
+    fn work(&self) {
+        self.queue.attached();
+        while let Some(job) = self.queue.pop_or_detach() {
+            job.run();
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.queue.progress()
+    }
+
+    fn ask(&self, runners: usize) {
+        self.queue.ask(runners);
     }
 }
 
@@ -119,6 +128,7 @@ impl Drop for AbortOnUnwind {
     }
 }
 
+/// Wakes the thread that leaves a scope.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -131,23 +141,15 @@ impl Wake for Unpark {
     }
 }
 
-/// A waker for this thread, made once.
-struct ThisThread;
-
 thread_local! {
     static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
-static THIS_THREAD: ThisThread = ThisThread;
-
-impl ThisThread {
-    fn with_waker<R>(&self, run: impl FnOnce(&Waker) -> R) -> R {
-        let make = || Waker::from(Arc::new(Unpark(current())));
-        // A clone, because tasks that run meanwhile may open scopes of their own on this thread;
-        // and a fresh one in a thread whose locals are gone.
-        let waker = WAKER
-            .try_with(|known| known.borrow_mut().get_or_insert_with(make).clone())
-            .unwrap_or_else(|_| make());
-        run(&waker)
-    }
+/// Returns a waker for this thread, which is made once for each thread; in one whose locals are gone
+/// already, each time.
+fn waker() -> Waker {
+    let make = || Waker::from(Arc::new(Unpark(current())));
+    WAKER
+        .try_with(|known| known.borrow_mut().get_or_insert_with(make).clone())
+        .unwrap_or_else(|_| make())
 }

@@ -8,14 +8,9 @@ use std::sync::Arc;
 use wg_core::Token;
 use wg_core::sync::{Mutex, Thread, current, park_until};
 
+use super::job::Run;
 use super::shared::Shared;
 use crate::outcome::{Outcome, Stopped, drop_caught};
-
-/// A task as a runner sees it.
-pub(super) trait Run: Send + Sync {
-    /// Runs the task, unless that was begun elsewhere.
-    fn run(&self);
-}
 
 /// A task as its handle sees it.
 pub(super) trait Join<T>: Send + Sync {

@@ -1,10 +1,14 @@
-//! The one place where a lifetime is erased.
+//! What stands in a queue; the one place where a lifetime is erased.
 #![allow(unsafe_code)]
 
 use std::mem::transmute;
 use std::sync::Arc;
 
-use super::task::Run;
+/// A task as a runner sees it.
+pub(super) trait Run: Send + Sync {
+    /// Runs the task, unless that was begun elsewhere.
+    fn run(&self);
+}
 
 /// A task in a queue, whose captures live only as long as its scope.
 pub(super) struct Job(Arc<dyn Run>);
