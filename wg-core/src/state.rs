@@ -35,7 +35,7 @@
 use std::fmt;
 
 use crate::sync::{AtomicU64, Ordering};
-use Ordering::{Acquire, Relaxed, Release};
+use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 const COUNT_SHIFT: u32 = 32;
 const ONE_MEMBER: u64 = 1 << COUNT_SHIFT;
@@ -269,8 +269,10 @@ impl State {
     pub(crate) fn release(&self) -> bool {
         // ORDERING: Acquire on success pairs with the Release in `leave`, on behalf of the waiters:
         // they learn of their release through the list's lock or through their waking, which come
-        // after this. Relaxed on failure: a revived group tells nothing.
-        self.transition(Acquire, Relaxed, |now| match now.count {
+        // after this. Release, because a waiter that reads the zero without the lock may free the
+        // group: this step's own reading of the word has to come before that. Relaxed on failure:
+        // a revived group tells nothing.
+        self.transition(AcqRel, Relaxed, |now| match now.count {
             0 => (true, Some(Snapshot { waiters: 0, ..now })),
             _ => (false, None),
         })
