@@ -1,1 +1,113 @@
-//! stub
+//! What the tests share: panics that are on purpose, values that count or fail when they are
+//! dropped, and waiting without sleeping.
+#![forbid(unsafe_code)]
+
+#[cfg(doctest)]
+mod book;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, set_hook, take_hook};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
+use std::thread;
+
+/// What [`bang`] panics with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bang(pub u32);
+
+/// Panics on purpose, and without a line on standard error.
+pub fn bang(number: u32) -> ! {
+    hush();
+    panic_any(Bang(number))
+}
+
+/// What a [`Bomb`] panics with. It has no size, so that leaking it leaks no memory: that is what
+/// becomes of a panic that is thrown while a payload is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boom;
+
+/// A value whose drop panics with [`Boom`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bomb(pub u32);
+
+impl Bomb {
+    /// Makes a bomb; the number is for telling it from others.
+    #[must_use]
+    pub fn new(number: u32) -> Self {
+        hush();
+        Bomb(number)
+    }
+
+    /// Drops the bomb, and says whether it went off.
+    #[must_use]
+    pub fn defuse(self) -> bool {
+        caught::<Boom, _>(|| drop(self)) == Boom
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(Boom)
+    }
+}
+
+/// A value that counts its drop in something that is borrowed.
+#[derive(Debug)]
+pub struct Counted<'a>(pub &'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The bangs that the panic hook was told of.
+static HOOKED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// How often the panic hook has been called for a bang of this number.
+pub fn hook_calls(number: u32) -> usize {
+    HOOKED.lock().unwrap().iter().filter(|&&other| other == number).count()
+}
+
+/// Keeps the panic hook from printing panics that are on purpose.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = take_hook();
+        set_hook(Box::new(move |info| {
+            let payload = info.payload();
+            if let Some(Bang(number)) = payload.downcast_ref() {
+                HOOKED.lock().unwrap().push(*number);
+            } else if !payload.is::<Boom>() && !payload.is::<Bomb>() {
+                print(info);
+            }
+        }));
+    });
+}
+
+/// Runs what must panic, and returns the payload.
+pub fn payload<R>(run: impl FnOnce() -> R) -> Box<dyn Any + Send> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(_) => panic!("this returned and should have panicked"),
+        Err(payload) => payload,
+    }
+}
+
+/// Runs what must panic with a `P`, and returns that.
+pub fn caught<P: 'static, R>(run: impl FnOnce() -> R) -> P {
+    match payload(run).downcast() {
+        Ok(payload) => *payload,
+        Err(other) => {
+            // It may be one that cannot be dropped in peace.
+            std::mem::forget(other);
+            panic!("the payload is of another type than {}", std::any::type_name::<P>())
+        }
+    }
+}
+
+/// Gives way to other threads until the condition holds.
+pub fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}

@@ -109,7 +109,7 @@ fn key(state: &State) -> usize {
 fn bucket(key: usize) -> &'static Mutex<Bucket> {
     // Fibonacci hashing: neighbouring words, which are eight bytes apart, spread over the buckets.
     let hash = (key as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    &BUCKETS[hash as usize % sync::BUCKETS]
+    &BUCKETS[hash as usize % BUCKETS.len()]
 }
 
 /// Puts a waiter on the list of a group that has members.

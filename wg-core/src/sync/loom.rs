@@ -107,7 +107,7 @@ impl<T> Mutex<T> {
 }
 
 /// A condition variable without poison.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Condvar(loom::sync::Condvar);
 
 impl Condvar {

@@ -30,7 +30,7 @@ fn rule_25_a_timed_wait_that_was_released_sees_what_each_member_did() {
 /// the other's included; if it simply left, or woke only itself, the other would depend on luck.
 #[test]
 fn rule_25_a_timed_wait_that_gives_up_robs_no_other() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new()];
         let member = member(group.owned_token(), &deeds[0]);
@@ -46,7 +46,7 @@ fn rule_25_a_timed_wait_that_gives_up_robs_no_other() {
 /// Both give up at once, while the last member leaves: no ghost stays in the word.
 #[test]
 fn rule_25_two_timed_waits_give_up_together() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new()];
         let member = member(group.owned_token(), &deeds[0]);
@@ -131,7 +131,7 @@ fn rule_25_a_timed_wait_leaves_no_ghost_in_a_revived_group() {
 /// at the count does, and so does a leaver that takes another's place out of the word.
 #[test]
 fn rule_25_a_late_leaver_ends_no_later_round() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let [first, second] = [Deed::new(), Deed::new()];
         let token = group.owned_token();

@@ -68,7 +68,7 @@ fn the_group_may_end_after_a_timed_wait() {
 /// As above, with one more waiter, so that a late member may find the other one listed still.
 #[test]
 fn the_group_may_end_when_both_its_waits_have_returned() {
-    explore(|| {
+    exhaust(|| {
         let doomed = Doomed::new();
         // SAFETY: alive until `end`; the member is waited for.
         let group = unsafe { doomed.group() };
@@ -176,7 +176,7 @@ fn the_group_may_end_after_an_observed_zero() {
 /// with a member and a waiter. It may find that waiter, and must not release it early.
 #[test]
 fn a_late_leaver_ends_no_wait_for_the_next_group_at_its_address() {
-    explore(|| {
+    exhaust(|| {
         let doomed = Doomed::new();
         let [first, second] = [Deed::new(), Deed::new()];
         // SAFETY: alive until `end`; the member is waited for.

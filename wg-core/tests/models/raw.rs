@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use loom::thread::JoinHandle;
 use wg_core::raw::{Misuse, WaitGroup};
 
-use crate::kit::{Deed, assert_all_seen, exhaust, explore, join};
+use crate::kit::{Deed, assert_all_seen, exhaust, join};
 
 fn member(group: &Arc<WaitGroup>, deed: &Arc<Deed>) -> JoinHandle<()> {
     let (group, deed) = (Arc::clone(group), Arc::clone(deed));
@@ -19,7 +19,7 @@ fn member(group: &Arc<WaitGroup>, deed: &Arc<Deed>) -> JoinHandle<()> {
 /// Each `done` publishes its deed: a weaker Release in `add`, or Acquire in `wait`, loses one.
 #[test]
 fn rule_23_a_raw_wait_sees_what_each_of_two_members_did() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new(), Deed::new()];
         assert_eq!(group.add(2), Ok(()));
@@ -33,7 +33,7 @@ fn rule_23_a_raw_wait_sees_what_each_of_two_members_did() {
 /// One permit for each waiter that was counted, and none for one that found the zero itself.
 #[test]
 fn rule_23_one_raw_member_releases_two_waiters() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new()];
         assert_eq!(group.add(1), Ok(()));
@@ -68,7 +68,7 @@ fn a_raw_group_that_is_reused_too_early_says_so() {
         misuse.is_none()
     }
 
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let first = Deed::new();
         assert_eq!(group.add(1), Ok(()));

@@ -76,7 +76,7 @@ fn rule_23_a_task_and_a_thread_wait_together() {
 /// not being released.
 #[test]
 fn a_stray_wake_up_ends_no_wait() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new()];
         let member = member(group.owned_token(), &deeds[0]);
@@ -171,7 +171,7 @@ fn a_member_that_revives_the_group_releases_it_in_turn() {
 /// deed, though its load has seen all the others.
 #[test]
 fn rule_23_a_wait_that_carries_the_release_out_sees_who_came_late() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let [first, late] = [Deed::new(), Deed::new()];
         let token = group.owned_token();
@@ -295,7 +295,7 @@ fn closing_refuses_a_token_or_waits_for_it() {
 /// to be released by that.
 #[test]
 fn a_token_that_is_taken_back_releases_who_waited_for_it() {
-    explore(|| {
+    exhaust(|| {
         let group = Arc::new(WaitGroup::new());
         let deeds = [Deed::new()];
         let member = member(group.owned_token(), &deeds[0]);
