@@ -11,6 +11,8 @@ const KEPT: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     first: Option<Payload>,
+    /// Whether a task of this scope was stopped by the panic of an outer scope's task.
+    stopped: bool,
     more: Vec<String>,
     uncounted: usize,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Verdict {
 
 impl Ledger {
     pub(crate) const fn new() -> Self {
-        Ledger { first: None, more: Vec::new(), uncounted: 0 }
+        Ledger { first: None, stopped: false, more: Vec::new(), uncounted: 0 }
     }
 
     /// Enters a panic. The payload comes back if it is not the one to be resumed; the caller
@@ -38,8 +40,13 @@ impl Ledger {
         site: &Location<'_>,
     ) -> (Verdict, Option<Payload>) {
         if payload.is::<Stopped>() {
-            // An echo of a panic that is in a ledger already: this one or an outer one.
-            return (Verdict::Continue, Some(payload));
+            // An echo of a panic that is in a ledger already. If not in this one, then in an outer
+            // scope's: no panic of this scope, which has failed all the same.
+            if self.first.is_some() {
+                return (Verdict::Continue, Some(payload));
+            }
+            self.stopped = true;
+            return (Verdict::CancelRest, Some(payload));
         }
         if self.first.is_none() {
             self.first = Some(payload);
@@ -60,8 +67,8 @@ impl Ledger {
     /// task's.
     pub(crate) fn close<R>(mut self, body: Result<R, Payload>) -> Closed<R> {
         let (body, first) = match (body, self.first.take()) {
-            (Ok(result), None) => return Closed::Returned(result),
-            (Ok(result), Some(first)) => (Some(result), first),
+            (Ok(result), None) if !self.stopped => return Closed::Returned(result),
+            (Ok(result), first) => (Some(result), first.unwrap_or_else(|| Box::new(Stopped))),
             (Err(echo), Some(first)) if echo.is::<Stopped>() => {
                 discard(echo);
                 (None, first)
@@ -148,12 +155,23 @@ mod tests {
     }
 
     #[test]
+    fn rule_05_a_scope_with_a_stopped_task_passes_the_echo_on() {
+        let mut ledger = Ledger::new();
+        let _ = ledger.panicked(Box::new(Stopped), Location::caller());
+        let Closed::Panicked { first, more, .. } = ledger.close(Ok(1)) else { panic!("returned") };
+        assert!(first.is::<Stopped>());
+        assert_eq!(more, None);
+    }
+
+    #[test]
     fn rule_05_an_echo_is_no_panic_of_its_own() {
         let mut ledger = Ledger::new();
         let (verdict, back) = ledger.panicked(Box::new(Stopped), Location::caller());
-        assert_eq!(verdict, Verdict::Continue);
+        assert_eq!(verdict, Verdict::CancelRest);
         assert!(back.is_some());
         let _ = ledger.panicked(panic_with("real"), Location::caller());
+        let (verdict, _) = ledger.panicked(Box::new(Stopped), Location::caller());
+        assert_eq!(verdict, Verdict::Continue);
         assert_eq!(close(ledger, Err(Box::new(Stopped))), Err(("real".to_owned(), None)));
         assert_eq!(close(Ledger::new(), Ok(7)), Ok(7));
     }

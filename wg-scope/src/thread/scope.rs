@@ -1,6 +1,7 @@
 //! The scope.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -127,7 +128,8 @@ where
                 discard(payload);
             }
             if let Some(more) = more {
-                eprintln!("in the scope at {site}: {more}");
+                // Not `eprintln!`, which panics where standard error cannot be written.
+                let _ = writeln!(io::stderr(), "in the scope at {site}: {more}");
             }
             resume_unwind(first)
         }
