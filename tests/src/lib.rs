@@ -5,7 +5,8 @@
 #[cfg(doctest)]
 mod book;
 
-use std::any::Any;
+use std::any::{Any, type_name};
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, set_hook, take_hook};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
@@ -88,7 +89,11 @@ fn hush() {
 /// Runs what must panic, and returns the payload.
 pub fn payload<R>(run: impl FnOnce() -> R) -> Box<dyn Any + Send> {
     match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(_) => panic!("this returned and should have panicked"),
+        Ok(value) => {
+            // It may be one that cannot be dropped in peace.
+            forget(value);
+            panic!("this returned and should have panicked")
+        }
         Err(payload) => payload,
     }
 }
@@ -98,9 +103,8 @@ pub fn caught<P: 'static, R>(run: impl FnOnce() -> R) -> P {
     match payload(run).downcast() {
         Ok(payload) => *payload,
         Err(other) => {
-            // It may be one that cannot be dropped in peace.
-            std::mem::forget(other);
-            panic!("the payload is of another type than {}", std::any::type_name::<P>())
+            forget(other);
+            panic!("the payload is of another type than {}", type_name::<P>())
         }
     }
 }

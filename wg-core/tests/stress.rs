@@ -53,7 +53,7 @@ impl Dice {
 
 /// As `until`, for partners that are about to arrive.
 fn soon(mut condition: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..50 {
         if condition() {
             return;
         }

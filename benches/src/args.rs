@@ -1,0 +1,97 @@
+//! The command line.
+
+use lexopt::Arg::{Long, Short};
+use lexopt::ValueExt;
+
+use crate::measure::Plan;
+use crate::report::Format;
+use crate::row::Row;
+use crate::rows;
+
+pub(crate) const HELP: &str = "\
+Measures wg and its peers side by side.
+
+Usage: cargo run --release -p wg-benches -- [OPTIONS]
+
+  --row PATTERN  only these rows; may be repeated. `C` is all rows of C, `C7` is C7a and C7b,
+                 `T1` is not T12 (but `T1*` is)
+  --quick        all rows within 45 s, less exactly
+  --json         one JSON object per line
+  --list         name the rows and measure none
+  --help         this text
+";
+
+pub(crate) enum Command {
+    Help,
+    List(Vec<Row>),
+    Measure { rows: Vec<Row>, plan: Plan, format: Format },
+}
+
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut patterns = Vec::new();
+    let mut plan = Plan::FULL;
+    let mut format = Format::Text;
+    let mut list = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("row") => patterns.push(parser.value()?.string()?),
+            Long("quick") => plan = Plan::QUICK,
+            Long("json") => format = Format::Json,
+            Long("list") => list = true,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            _ => return Err(arg.unexpected()),
+        }
+    }
+    let rows = choose(rows::all(), &patterns)?;
+    Ok(if list { Command::List(rows) } else { Command::Measure { rows, plan, format } })
+}
+
+/// The rows that are asked for: all of them if none is named.
+fn choose(mut rows: Vec<Row>, patterns: &[String]) -> Result<Vec<Row>, String> {
+    for pattern in patterns {
+        if !rows.iter().any(|row| matches(row.name, pattern)) {
+            return Err(format!("no row is named {pattern:?} (see --list)"));
+        }
+    }
+    if !patterns.is_empty() {
+        rows.retain(|row| patterns.iter().any(|pattern| matches(row.name, pattern)));
+    }
+    Ok(rows)
+}
+
+/// A pattern is the beginning of a name; it does not end within a number, unless a `*` says so.
+fn matches(name: &str, pattern: &str) -> bool {
+    if let Some(beginning) = pattern.strip_suffix('*') {
+        return name.starts_with(beginning);
+    }
+    let digit = |c: char| c.is_ascii_digit();
+    name.strip_prefix(pattern)
+        .is_some_and(|rest| !(pattern.ends_with(digit) && rest.starts_with(digit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_beginning_that_keeps_numbers_whole() {
+        assert!(matches("C7a", "C") && matches("C7a", "C7") && matches("C7a", "C7a"));
+        assert!(matches("T1", "T1") && !matches("T12", "T1") && matches("T12", "T1*"));
+        assert!(!matches("C7a", "C7b") && !matches("C", "C1"));
+    }
+
+    #[test]
+    fn rows_have_different_names() {
+        let mut names: Vec<_> = rows::all().iter().map(|row| row.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_an_error() {
+        assert!(choose(rows::all(), &["Z9".into()]).is_err());
+        assert_eq!(choose(rows::all(), &[]).unwrap().len(), rows::all().len());
+    }
+}

@@ -1,0 +1,157 @@
+//! C5, C7a: tasks that wait, polled by hand, so that no executor is measured with them.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::task::{Context, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use wg_core::WaitGroup;
+
+use crate::measure::{nanos, nanos_each};
+use crate::row::Contender;
+
+const CROWD: usize = 1_000;
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// The whole life of a wait: begun, polled once, released, polled again.
+pub(super) fn one() -> Vec<Contender> {
+    let group = WaitGroup::new();
+    let notify = Notify::new();
+    let counted = Counted::default();
+    let tracker = TaskTracker::new();
+    tracker.close();
+    vec![
+        Contender::ours(move |times| {
+            cycle(times, || {
+                let token = group.token();
+                (group.wait_async(), || drop(token))
+            })
+        }),
+        Contender::new("tokio Notify", move |times| {
+            cycle(times, || (notify.notified(), || notify.notify_waiters()))
+        }),
+        Contender::new("tokio Notify + counter", move |times| {
+            cycle(times, || {
+                counted.enter();
+                (counted.notify.notified(), || counted.leave())
+            })
+        }),
+        Contender::new("tokio TaskTracker", move |times| {
+            cycle(times, || {
+                let token = tracker.token();
+                (tracker.wait(), || drop(token))
+            })
+        }),
+    ]
+}
+
+/// Returns the nanoseconds of one wait; `begin` returns it and what releases it.
+fn cycle<F, R>(times: u64, mut begin: impl FnMut() -> (F, R)) -> f64
+where
+    F: Future<Output = ()>,
+    R: FnOnce(),
+{
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut cx = Context::from_waker(&waker);
+    let each = nanos(times, || {
+        let (wait, release) = begin();
+        let mut wait = pin!(wait);
+        assert!(wait.as_mut().poll(&mut cx).is_pending());
+        release();
+        assert!(wait.as_mut().poll(&mut cx).is_ready());
+    });
+    assert_eq!(counter.0.load(Relaxed) as u64, times);
+    each
+}
+
+/// From the release of a crowd of waits until the last of them was polled.
+pub(super) fn many() -> Vec<Contender> {
+    let group = WaitGroup::new();
+    let notify = Notify::new();
+    let tracker = TaskTracker::new();
+    tracker.close();
+    vec![
+        Contender::ours(move |times| {
+            stampede(times, || {
+                let token = group.token();
+                (|| group.wait_async(), || drop(token))
+            })
+        }),
+        Contender::new("tokio Notify", move |times| {
+            stampede(times, || (|| notify.notified(), || notify.notify_waiters()))
+        }),
+        Contender::new("tokio TaskTracker", move |times| {
+            stampede(times, || {
+                let token = tracker.token();
+                (|| tracker.wait(), || drop(token))
+            })
+        }),
+    ]
+}
+
+/// Returns the nanoseconds of one released wait; `begin` returns what makes a wait and what
+/// releases all of them.
+fn stampede<F, W, R>(times: u64, mut begin: impl FnMut() -> (W, R)) -> f64
+where
+    F: Future<Output = ()>,
+    W: FnMut() -> F,
+    R: FnOnce(),
+{
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut cx = Context::from_waker(&waker);
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..times {
+        let (mut wait, release) = begin();
+        let mut crowd: Vec<Pin<Box<F>>> = (0..CROWD).map(|_| Box::pin(wait())).collect();
+        for wait in &mut crowd {
+            assert!(wait.as_mut().poll(&mut cx).is_pending());
+        }
+        let start = Instant::now();
+        release();
+        for wait in &mut crowd {
+            assert!(wait.as_mut().poll(&mut cx).is_ready());
+        }
+        elapsed += start.elapsed();
+    }
+    assert_eq!(counter.0.load(Relaxed) as u64, times * CROWD as u64);
+    nanos_each(elapsed, times * CROWD as u64)
+}
+
+/// What somebody without a WaitGroup would write.
+#[derive(Default)]
+struct Counted {
+    members: AtomicUsize,
+    notify: Notify,
+}
+
+impl Counted {
+    fn enter(&self) {
+        self.members.fetch_add(1, Relaxed);
+    }
+
+    fn leave(&self) {
+        if self.members.fetch_sub(1, Release) == 1 {
+            self.notify.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! C: the word, which is wg-core.
+
+mod blocking;
+mod futures;
+mod handoff;
+mod word;
+
+use crate::row::{Against, Row};
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row {
+            name: "C1",
+            what: "token + drop, uncontended",
+            unit: "ns",
+            against: Against::Peer("bare pair"),
+            target: Some(1.10),
+            contenders: word::token,
+        },
+        Row {
+            name: "C2",
+            what: "wait on an idle group",
+            unit: "ns",
+            against: Against::BestPeer,
+            target: Some(1.50),
+            contenders: word::idle_wait,
+        },
+        Row {
+            name: "C3",
+            what: "token + drop, by two threads at once",
+            unit: "ns",
+            against: Against::Peer("bare pair"),
+            target: Some(1.10),
+            contenders: word::token_by_two,
+        },
+        Row {
+            name: "C4",
+            what: "last done → blocked waiter runs",
+            unit: "ns",
+            against: Against::Peer("futex"),
+            target: Some(1.10),
+            contenders: handoff::contenders,
+        },
+        Row {
+            name: "C5",
+            what: "last done → async waiter polled",
+            unit: "ns",
+            against: Against::BestPeer,
+            target: Some(1.00),
+            contenders: futures::one,
+        },
+        Row {
+            name: "C6",
+            what: "tokens(100), dropped one by one; each",
+            unit: "ns",
+            against: Against::Peer("100 singles"),
+            target: Some(0.60),
+            contenders: word::batch,
+        },
+        Row {
+            name: "C7a",
+            what: "1,000 async waiters released at once; each",
+            unit: "ns",
+            against: Against::Peer("tokio Notify"),
+            target: Some(1.00),
+            contenders: futures::many,
+        },
+        Row {
+            name: "C7b",
+            what: "1,000 blocked waiters released at once; each",
+            unit: "ns",
+            against: Against::Peer("std Condvar"),
+            target: Some(1.00),
+            contenders: blocking::contenders,
+        },
+    ]
+}

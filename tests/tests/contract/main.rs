@@ -1,0 +1,5 @@
+//! The rules of design and documentation, checked from outside. Each test's name begins with its
+//! rule.
+#![forbid(unsafe_code)]
+
+mod threads;

@@ -1,0 +1,10 @@
+//! `wg::scope`.
+
+mod life;
+mod drops;
+mod panics;
+mod progress;
+mod join;
+mod memory;
+mod types;
+mod process;

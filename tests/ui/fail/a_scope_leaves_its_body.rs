@@ -1,0 +1,4 @@
+fn main() {
+    let s = wg::scope(|s| s);
+    s.spawn(|| 1);
+}

@@ -1,0 +1,6 @@
+fn main() {
+    let group = wg::WaitGroup::new();
+    let clone = group.clone();
+    group.wait();
+    clone.wait();
+}

@@ -1,0 +1,6 @@
+fn main() {
+    let group = wg::WaitGroup::new();
+    let copy = group;
+    group.wait();
+    copy.wait();
+}

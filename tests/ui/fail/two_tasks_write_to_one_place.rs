@@ -1,0 +1,7 @@
+fn main() {
+    let mut sum = 0;
+    wg::scope(|s| {
+        s.spawn(|| sum += 1);
+        s.spawn(|| sum += 2);
+    });
+}
