@@ -11,7 +11,10 @@
 //! No user code runs under a lock: wakers are cloned before it and dropped or woken after it.
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::time::Instant;
@@ -49,24 +52,32 @@ pub(crate) enum NotEnlisted {
     Full,
 }
 
+/// Waiters in the order of their arrival, which is the order of their tickets.
 type Queue = VecDeque<(Ticket, Waiter)>;
+
+/// Capacity up to which an empty queue's memory is kept for the next group that is waited for.
+const KEPT: usize = 16;
 
 #[derive(Debug)]
 struct Bucket {
     /// By address of the word; none is empty.
-    queues: BTreeMap<usize, Queue>,
+    queues: HashMap<usize, Queue, BuildHasherDefault<AddressHasher>>,
+    /// The memory of a queue that has become empty: a lone waiter, the common case, finds it here.
+    spare: Queue,
     next: Ticket,
 }
 
 impl Bucket {
     const fn new() -> Self {
-        Bucket { queues: BTreeMap::new(), next: Ticket(0) }
+        let queues = HashMap::with_hasher(BuildHasherDefault::new());
+        Bucket { queues, spare: Queue::new(), next: Ticket(0) }
     }
 
     fn push(&mut self, key: usize, waiter: Waiter) -> Ticket {
         let ticket = self.next;
         self.next.0 += 1;
-        self.queues.entry(key).or_default().push_back((ticket, waiter));
+        let queue = self.queues.entry(key).or_insert_with(|| mem::take(&mut self.spare));
+        queue.push_back((ticket, waiter));
         ticket
     }
 
@@ -81,19 +92,52 @@ impl Bucket {
         let place = queue.binary_search_by_key(&ticket, |&(ticket, _)| ticket).ok()?;
         let (_, waiter) = queue.remove(place)?;
         if queue.is_empty() {
-            self.queues.remove(&key);
+            let queue = self.queues.remove(&key);
+            self.keep(queue.unwrap_or_default());
         }
         Some(waiter)
     }
 
     /// Takes everybody off a list.
-    fn take(&mut self, key: usize) -> Queue {
-        self.queues.remove(&key).unwrap_or_default()
+    fn take(&mut self, key: usize) -> Released {
+        let queue = self.queues.remove(&key);
+        self.released(queue.unwrap_or_default())
     }
 
-    /// Takes everybody off the list of a group that has come to its zero, or nobody.
-    fn release(&mut self, key: usize, state: &State) -> Queue {
-        if state.release() { self.take(key) } else { Queue::new() }
+    /// Separates waiters, who are to be woken, from the memory of their queue, if it is to be kept.
+    fn released(&mut self, mut queue: Queue) -> Released {
+        let first = queue.pop_front();
+        if queue.is_empty() {
+            self.keep(mem::take(&mut queue));
+        }
+        Released { first, rest: queue }
+    }
+
+    /// Keeps an empty queue's memory.
+    fn keep(&mut self, queue: Queue) {
+        if queue.capacity() <= KEPT {
+            self.spare = queue;
+        }
+    }
+}
+
+/// Hashes the address of a word.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write_usize(&mut self, address: usize) {
+        // Fibonacci hashing: words that lie eight bytes apart spread over the high bits, and from
+        // there, turned, over the low ones. Whoever chooses addresses to collide harms itself.
+        self.0 = (address as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only addresses are hashed");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -107,9 +151,10 @@ fn key(state: &State) -> usize {
 }
 
 fn bucket(key: usize) -> &'static Mutex<Bucket> {
-    // Fibonacci hashing: neighbouring words, which are eight bytes apart, spread over the buckets.
-    let hash = (key as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    &BUCKETS[hash as usize % BUCKETS.len()]
+    let mut hasher = AddressHasher::default();
+    hasher.write_usize(key);
+    // Bits that the map inside the bucket does not begin with.
+    &BUCKETS[(hasher.finish() >> 16) as usize % BUCKETS.len()]
 }
 
 /// Puts a waiter on the list of a group that has members.
@@ -122,10 +167,10 @@ pub(crate) fn enlist(state: &State, waiter: Waiter) -> Result<Ticket, NotEnliste
     }
     let released = match verdict {
         Enlisted::Released => bucket.take(key),
-        _ => Queue::new(),
+        _ => Released::default(),
     };
     drop(bucket);
-    wake_all(released);
+    released.wake_all();
     Err(if verdict == Enlisted::Full { NotEnlisted::Full } else { NotEnlisted::Idle })
 }
 
@@ -150,7 +195,7 @@ pub(crate) fn is_listed_as(state: &State, ticket: Ticket, waker: &Waker) -> bool
     let Some(waiter) = bucket.find(key, ticket) else { return false };
     match waiter {
         Waiter::Task(known) if known.will_wake(waker) => {}
-        _ => std::mem::swap(waiter, &mut newer),
+        _ => mem::swap(waiter, &mut newer),
     }
     drop(bucket);
     drop(newer);
@@ -168,11 +213,11 @@ pub(crate) fn withdraw(state: &State, ticket: Ticket) -> bool {
     let verdict = state.withdraw();
     let own = bucket.remove(key, ticket);
     let others = match verdict {
-        Withdrawn::Left => Queue::new(),
+        Withdrawn::Left => Released::default(),
         Withdrawn::Released => bucket.take(key),
     };
     drop(bucket);
-    wake_all(others);
+    others.wake_all();
     drop(own);
     verdict == Withdrawn::Left
 }
@@ -183,12 +228,14 @@ pub(crate) fn withdraw(state: &State, ticket: Ticket) -> bool {
 pub(crate) fn release_listed(state: &State) {
     let key = key(state);
     let mut bucket = bucket(key).lock();
-    if !bucket.queues.contains_key(&key) {
+    let Entry::Occupied(listed) = bucket.queues.entry(key) else { return };
+    if !state.release() {
         return;
     }
-    let released = bucket.release(key, state);
+    let queue = listed.remove();
+    let released = bucket.released(queue);
     drop(bucket);
-    wake_all(released);
+    released.wake_all();
 }
 
 /// Carries a pending release out, if there is one, on behalf of an observer.
@@ -196,9 +243,9 @@ pub(crate) fn release_listed(state: &State) {
 pub(crate) fn settle(state: &State) {
     let key = key(state);
     let mut bucket = bucket(key).lock();
-    let released = bucket.release(key, state);
+    let released = if state.release() { bucket.take(key) } else { Released::default() };
     drop(bucket);
-    wake_all(released);
+    released.wake_all();
 }
 
 /// Takes off the list what was left there by waits that were forgotten instead of dropped, because
@@ -230,28 +277,38 @@ pub(crate) fn block(state: &State, deadline: Option<Instant>) -> Result<bool, No
     }
 }
 
-/// Wakes everybody, in the order of their arrival, also if a waker panics: the first panic goes on
-/// when all have been woken, unless the thread is panicking already.
-fn wake_all(released: Queue) {
-    let mut first = None;
-    for (_, waiter) in released {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
-            match &first {
-                None => first = Some(payload),
-                Some(_) => discard(payload),
+/// Waiters that were taken off their list and are to be woken, when no lock is held.
+#[must_use]
+#[derive(Default)]
+struct Released {
+    first: Option<(Ticket, Waiter)>,
+    rest: Queue,
+}
+
+impl Released {
+    /// Wakes everybody, in the order of their arrival, also if a waker panics: the first panic goes
+    /// on when all have been woken, unless the thread is panicking already.
+    fn wake_all(self) {
+        let mut first = None;
+        for (_, waiter) in self.first.into_iter().chain(self.rest) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
+                match &first {
+                    None => first = Some(payload),
+                    Some(_) => discard(payload),
+                }
             }
         }
-    }
-    match first {
-        Some(payload) if std::thread::panicking() => discard(payload),
-        Some(payload) => resume_unwind(payload),
-        None => {}
+        match first {
+            Some(payload) if std::thread::panicking() => discard(payload),
+            Some(payload) => resume_unwind(payload),
+            None => {}
+        }
     }
 }
 
 /// Drops a panic's payload, whose own drop may panic. What such a drop throws is leaked.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(worse);
+        mem::forget(worse);
     }
 }
