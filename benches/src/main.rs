@@ -5,6 +5,7 @@
 //! of each and the ratio that the row's target speaks of.
 
 mod args;
+mod cores;
 mod measure;
 mod report;
 mod row;

@@ -6,7 +6,8 @@ use crate::row::{Against, Contender, Row};
 
 /// How much time to spend.
 pub(crate) struct Plan {
-    /// What one round of one contender should take.
+    /// What one round of one contender should take: little beside a time slice, so that few
+    /// rounds are interrupted and the median is one that was not.
     round: Duration,
     /// When to stop beginning rounds of a row.
     row: Duration,
@@ -16,11 +17,11 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) const FULL: Plan =
-        Plan { round: Duration::from_millis(10), row: Duration::from_secs(5), rounds: 15 };
+        Plan { round: Duration::from_millis(1), row: Duration::from_secs(5), rounds: 15 };
 
     /// Leaves a second to each of some forty rows.
     pub(crate) const QUICK: Plan =
-        Plan { round: Duration::from_millis(2), row: Duration::from_millis(600), rounds: 5 };
+        Plan { round: Duration::from_micros(250), row: Duration::from_millis(600), rounds: 5 };
 }
 
 /// What came of a row.

@@ -30,7 +30,10 @@
 //!    that finds the zero; otherwise the round that it is counted in is still running.
 //! 7. Who leaves last touches the group no more unless it finds waiters *listed for it*: the
 //!    group is gone as soon as one of its waiters returned, perhaps. The list is not part of the
-//!    group, so looking there first is safe; a listed waiter borrows the group, so it is alive.
+//!    group, so looking there first is safe; a listed waiter borrows the group, so it is alive. (A
+//!    wait that was forgotten, whose group was then moved, stays listed at the old address. Tokens
+//!    borrow the group, so safe code cannot get there; unsafe code that frees a group under its
+//!    last leaver must not forget waits.)
 
 use std::fmt;
 

@@ -20,7 +20,8 @@ impl WaitGroup {
     /// # Panics
     ///
     /// If the group is closed (use [`try_token`](Self::try_token) where that may happen), or if it
-    /// has 2³¹ − 1 members. The group is unchanged then.
+    /// has 2³¹ − 1 members. The group is unchanged after that; for a moment others may have seen
+    /// the member that was refused, which `try_token` avoids.
     #[inline]
     #[track_caller]
     pub fn token(&self) -> Token<'_> {
@@ -57,7 +58,8 @@ impl WaitGroup {
     /// Counts `n` more members with one atomic instruction, to be handed out one by one.
     ///
     /// The batch is an iterator of tokens; what is left in it when it is dropped is discounted
-    /// together. An empty batch (`n` = 0) counts nobody and is allowed.
+    /// together. An empty batch (`n` = 0) counts nobody, and is allowed in
+    /// an open group.
     ///
     /// # Panics
     ///

@@ -1,5 +1,5 @@
 #![cfg(not(wg_loom))]
-//! What a group does without waiting allocates nothing.
+//! What a group does without waiting allocates nothing, and waiting does so only once.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -104,4 +104,24 @@ fn adding_and_done_allocate_nothing() {
     assert_eq!(allocations(|| group.add(2)), 0);
     assert_eq!(allocations(|| (group.done(), group.done(), group.done())), 0);
     assert_eq!(allocations(|| group.wait()), 0);
+}
+
+#[test]
+fn a_lone_waiter_finds_the_memory_that_the_last_one_left() {
+    let group = WaitGroup::new();
+    let wait = || {
+        let token = group.token();
+        assert!(group.wait_timeout(Duration::ZERO).is_err());
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut leaves, mut stays) = (group.wait_async(), group.wait_async());
+        assert!(Pin::new(&mut leaves).poll(&mut cx).is_pending());
+        drop(leaves);
+        assert!(Pin::new(&mut stays).poll(&mut cx).is_pending());
+        drop(token);
+        assert!(Pin::new(&mut stays).poll(&mut cx).is_ready());
+    };
+    assert!(allocations(wait) > 0);
+    for _ in 0..100 {
+        assert_eq!(allocations(wait), 0);
+    }
 }

@@ -277,13 +277,14 @@ impl<'a> Machine<'a> {
 
     fn compare(&self) {
         let Model { count, closed, ref queue, ref woken } = self.model;
-        assert_eq!(self.group.count(), count);
-        assert_eq!(self.group.waiters(), queue.len());
-        assert_eq!(self.group.is_closed(), closed);
-        assert_eq!(*self.woken.lock().unwrap(), *woken);
         let waiters = queue.len();
+        // `count` comes last: it may carry out what others have left undone.
+        assert_eq!(*self.woken.lock().unwrap(), *woken);
+        assert_eq!(self.group.waiters(), waiters);
+        assert_eq!(self.group.is_closed(), closed);
         let shown = format!("WaitGroup {{ count: {count}, waiters: {waiters}, closed: {closed} }}");
         assert_eq!(format!("{:?}", self.group), shown);
+        assert_eq!(self.group.count(), count);
     }
 
     /// Everybody leaves.

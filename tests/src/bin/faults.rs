@@ -14,19 +14,22 @@ use wg_tests::{Bang, bang, caught};
 struct Meeting {
     absent: Mutex<usize>,
     over: Condvar,
+    patience: Duration,
 }
 
 impl Meeting {
+    /// A meeting of so many; the program's argument is how many milliseconds they have patience.
     fn of(all: usize) -> Self {
-        Meeting { absent: Mutex::new(all), over: Condvar::new() }
+        let patience = std::env::args().nth(1).map_or(200, |millis| millis.parse().unwrap());
+        let patience = Duration::from_millis(patience);
+        Meeting { absent: Mutex::new(all), over: Condvar::new(), patience }
     }
 
     fn attend(&self) {
         let mut absent = self.absent.lock().unwrap();
         *absent = absent.saturating_sub(1);
-        let patience = Duration::from_millis(200);
         let (mut absent, _) =
-            self.over.wait_timeout_while(absent, patience, |absent| *absent > 0).unwrap();
+            self.over.wait_timeout_while(absent, self.patience, |absent| *absent > 0).unwrap();
         *absent = 0;
         self.over.notify_all();
     }

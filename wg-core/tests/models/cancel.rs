@@ -133,17 +133,16 @@ fn rule_25_a_timed_wait_leaves_no_ghost_in_a_revived_group() {
 fn rule_25_a_late_leaver_ends_no_later_round() {
     exhaust(|| {
         let group = Arc::new(WaitGroup::new());
-        let [first, second] = [Deed::new(), Deed::new()];
+        let deeds = [Deed::new(), Deed::new()];
         let token = group.owned_token();
         let mut task = group.wait_async();
         assert!(poll(&mut task, Waker::noop()).is_pending());
-        let member = member(token, &first);
-        let token = group.owned_token();
-        let waiter = waiter(&group, &[first, Arc::clone(&second)]);
+        let first = member(token, &deeds[0]);
+        let second = member(group.owned_token(), &deeds[1]);
         drop(task);
-        second.act();
-        drop(token);
-        join([member, waiter]);
+        group.wait();
+        assert_all_seen(&deeds);
+        join([first, second]);
         assert_deserted(&group);
     });
 }
@@ -153,29 +152,16 @@ fn rule_25_a_late_leaver_ends_no_later_round() {
 fn rule_25_a_late_leaver_elsewhere_ends_no_later_round() {
     explore(|| {
         let group: &'static WaitGroup = Box::leak(Box::new(WaitGroup::new()));
-        let [first, second] = [Deed::new(), Deed::new()];
+        let deeds = [Deed::new(), Deed::new()];
         let token = group.token();
         let mut task = group.wait_async();
         assert!(poll(&mut task, Waker::noop()).is_pending());
-        let member = {
-            let first = Arc::clone(&first);
-            loom::thread::spawn(move || {
-                first.act();
-                drop(token);
-            })
-        };
+        let first = member(token, &deeds[0]);
         let leaver = loom::thread::spawn(move || drop(task));
-        let token = group.token();
-        let waiter = {
-            let deeds = [first, Arc::clone(&second)];
-            loom::thread::spawn(move || {
-                group.wait();
-                assert_all_seen(&deeds);
-            })
-        };
-        second.act();
-        drop(token);
-        join([member, leaver, waiter]);
+        let second = member(group.token(), &deeds[1]);
+        group.wait();
+        assert_all_seen(&deeds);
+        join([first, leaver, second]);
         assert_deserted(group);
     });
 }

@@ -5,22 +5,12 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use loom::sync::Mutex;
-use loom::thread::JoinHandle;
-use wg_core::{Token, Wait, WaitGroup};
+use wg_core::{Wait, WaitGroup};
 
 use crate::kit::{
-    self, Alarm, Deed, Doomed, assert_all_seen, assert_deserted, exhaust, explore, join, poll,
+    Alarm, Deed, Doomed, assert_all_seen, assert_deserted, exhaust, explore, join, member, poll,
     wait_briefly,
 };
-
-/// Starts a thread that does a deed and then leaves a group which may end at that.
-fn member(token: Token<'static>, deed: &Arc<Deed>) -> JoinHandle<()> {
-    let deed = Arc::clone(deed);
-    loom::thread::spawn(move || {
-        deed.act();
-        drop(token);
-    })
-}
 
 /// Two members are on their way out while the waiter returns and ends the group. Who leaves last
 /// may look for waiters after that, but not at the word.
@@ -324,7 +314,7 @@ fn rule_26_a_waker_may_use_the_group_that_wakes_it() {
     explore(|| {
         let group = Arc::new(WaitGroup::new());
         let deed = Deed::new();
-        let member = kit::member(group.owned_token(), &deed);
+        let member = member(group.owned_token(), &deed);
         let alarm = Alarm::new();
         let meddler = || {
             Waker::from(Arc::new(Meddler { group: Arc::clone(&group), alarm: Arc::clone(&alarm) }))
@@ -335,6 +325,22 @@ fn rule_26_a_waker_may_use_the_group_that_wakes_it() {
             assert!(poll(&mut task, Waker::noop()).is_ready());
         }
         deed.assert_seen();
+        join([member]);
+        assert_deserted(&group);
+    });
+}
+
+/// The same for a waker that is never woken, but dropped with its wait or by another's release.
+#[test]
+fn rule_26_a_waker_may_use_the_group_that_drops_it() {
+    exhaust(|| {
+        let group = Arc::new(WaitGroup::new());
+        let deed = Deed::new();
+        let member = member(group.owned_token(), &deed);
+        let meddler = Meddler { group: Arc::clone(&group), alarm: Alarm::new() };
+        let mut task = group.wait_async();
+        let _ = poll(&mut task, &Waker::from(Arc::new(meddler)));
+        drop(task);
         join([member]);
         assert_deserted(&group);
     });

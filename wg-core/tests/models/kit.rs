@@ -11,7 +11,7 @@ use std::time::Instant;
 use loom::cell::UnsafeCell;
 use loom::thread::JoinHandle;
 use wg_core::sync::{self, Thread};
-use wg_core::{OwnedToken, TimedOut, WaitGroup};
+use wg_core::{TimedOut, WaitGroup};
 
 /// Runs a model in every order with at most three preemptions.
 pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
@@ -61,8 +61,8 @@ pub(crate) fn assert_all_seen(deeds: &[Arc<Deed>]) {
     deeds.iter().for_each(|deed| deed.assert_seen());
 }
 
-/// Starts a thread that does a deed and then leaves.
-pub(crate) fn member(token: OwnedToken, deed: &Arc<Deed>) -> JoinHandle<()> {
+/// Starts a thread that does a deed and then leaves, by dropping its token.
+pub(crate) fn member(token: impl Sized + 'static, deed: &Arc<Deed>) -> JoinHandle<()> {
     let deed = Arc::clone(deed);
     loom::thread::spawn(move || {
         deed.act();

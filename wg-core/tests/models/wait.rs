@@ -232,21 +232,9 @@ fn a_batch_that_is_dropped_in_part_discounts_the_rest() {
         let group: &'static WaitGroup = Box::leak(Box::new(WaitGroup::new()));
         let deeds = [Deed::new(), Deed::new()];
         let mut batch = group.tokens(3);
-        let one = batch.next();
-        let first = {
-            let deed = Arc::clone(&deeds[0]);
-            loom::thread::spawn(move || {
-                deed.act();
-                drop(one);
-            })
-        };
-        let rest = {
-            let deed = Arc::clone(&deeds[1]);
-            loom::thread::spawn(move || {
-                deed.act();
-                drop(batch);
-            })
-        };
+        let one = batch.next().unwrap();
+        let first = member(one, &deeds[0]);
+        let rest = member(batch, &deeds[1]);
         group.wait();
         assert_all_seen(&deeds);
         join([first, rest]);

@@ -33,6 +33,9 @@ pub(super) trait Client: Send + Sync {
 
     /// Enters that so many more runners were asked for.
     fn ask(&self, runners: usize);
+
+    /// Enters that one that was asked for will not come.
+    fn refuse(&self);
 }
 
 /// Whether tasks wait although runners were lent.
@@ -147,7 +150,22 @@ pub(super) fn lend(client: Arc<dyn Client>) {
             inner = POOL.inner.lock();
         }
     }
-    serve(inner, cores());
+    if !serve(inner, cores()) {
+        give_back();
+    }
+}
+
+/// Gives the last request back if nobody is left to look after it, no thread and no sentinel: then
+/// the next task that is queued asks again, when threads may be had.
+fn give_back() {
+    let mut inner = POOL.inner.lock();
+    if inner.threads == 0 || inner.sentinel == Sentinel::Absent {
+        let request = inner.requests.pop_back();
+        drop(inner);
+        if let Some(client) = request {
+            client.refuse();
+        }
+    }
 }
 
 /// Takes back what a scope that ends has asked for.
@@ -156,8 +174,9 @@ pub(super) fn withdraw(client: &Arc<dyn Client>) {
     inner.requests.retain(|other| address(other) != address(client));
 }
 
-/// Sees that requests find a thread, as long as there are fewer than `most`.
-fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) {
+/// Sees that requests find a thread, as long as there are fewer than `most`. Returns whether every
+/// thread that was wanted could be created.
+fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) -> bool {
     let unserved = inner.requests.len().saturating_sub(inner.idle);
     let new = unserved.min(most.saturating_sub(inner.threads));
     for _ in 0..inner.idle.min(inner.requests.len()) {
@@ -169,9 +188,10 @@ fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) {
     for created in 0..new {
         if thread(format!("wg-runner-{}", number + created), runner).is_err() {
             POOL.inner.lock().threads -= new - created;
-            return;
+            return false;
         }
     }
+    true
 }
 
 fn thread(name: String, main: fn()) -> std::io::Result<()> {
@@ -294,6 +314,7 @@ fn grow(
     }
     if wanted > 0 {
         let most = inner.threads + wanted;
-        serve(inner, most);
+        // What could not be created now is tried again at the next look.
+        let _ = serve(inner, most);
     }
 }

@@ -97,6 +97,13 @@ impl Queue {
         inner.asked += n;
     }
 
+    /// Enters that a runner that was asked for will not come.
+    pub(super) fn refuse(&self) {
+        let mut inner = self.0.lock();
+        inner.runners -= 1;
+        inner.asked -= 1;
+    }
+
     /// Whether some runner that was asked for has not come.
     pub(super) fn asked(&self) -> bool {
         self.0.lock().asked > 0

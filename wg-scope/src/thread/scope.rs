@@ -170,8 +170,8 @@ impl<'scope> Scope<'scope, '_> {
         //   a handle, which cannot outlive `'scope` by its type.
         // - `scope` does not return, by return or by panic, before the group is empty
         //   (`Shared::finish`), and `'scope` does not end before `scope` returns.
-        // - If the queue is dropped with this job in it (it never is, for the same reason), or if
-        //   pushing panics, the closure is dropped with the job, within `'scope`.
+        // - If pushing panics, the closure is dropped with the job, within `'scope`. A job that is
+        //   left in the queue after that was begun by its joiner, and is an empty cell.
         // - Running the job later finds the closure taken and touches only the cell's own lock;
         //   dropping it later finds nothing of the user's in the cell.
         let job = unsafe { Job::erase(runnable) };

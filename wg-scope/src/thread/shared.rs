@@ -116,6 +116,10 @@ impl Client for Shared {
     fn ask(&self, runners: usize) {
         self.queue.ask(runners);
     }
+
+    fn refuse(&self) {
+        self.queue.refuse();
+    }
 }
 
 /// Unwinding out of a scope whose tasks may be running would let them borrow what is gone. Nothing

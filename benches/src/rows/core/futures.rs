@@ -1,4 +1,4 @@
-//! C5, C7a: tasks that wait, polled by hand, so that no executor is measured with them.
+//! C5a, C5b, C7a: tasks that wait, polled by hand, so that no executor is measured with them.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -17,6 +17,9 @@ use crate::row::Contender;
 
 const CROWD: usize = 1_000;
 
+/// How many waits of their own are begun before the clock starts.
+const FLOCK: usize = 100;
+
 /// Counts how often it is woken.
 #[derive(Default)]
 struct Counter(AtomicUsize);
@@ -31,13 +34,75 @@ impl Wake for Counter {
     }
 }
 
+/// From the release of a wait, the only one of its group, until it was polled.
+pub(super) fn released() -> Vec<Contender> {
+    let groups = each(WaitGroup::new);
+    let notifies = each(Notify::new);
+    let counted = each(Counted::default);
+    let trackers = each(closed_tracker);
+    vec![
+        Contender::ours(move |times| {
+            flock(times, &groups, |group| {
+                let token = group.token();
+                (group.wait_async(), || drop(token))
+            })
+        }),
+        Contender::new("tokio Notify", move |times| {
+            flock(times, &notifies, |notify| (notify.notified(), || notify.notify_waiters()))
+        }),
+        Contender::new("tokio Notify + counter", move |times| {
+            flock(times, &counted, |counted| {
+                counted.enter();
+                (counted.notify.notified(), || counted.leave())
+            })
+        }),
+        Contender::new("tokio TaskTracker", move |times| {
+            flock(times, &trackers, |tracker| {
+                let token = tracker.token();
+                (tracker.wait(), || drop(token))
+            })
+        }),
+    ]
+}
+
+fn each<G>(new: fn() -> G) -> Vec<G> {
+    (0..FLOCK).map(|_| new()).collect()
+}
+
+/// Returns the nanoseconds of one released wait; `begin` returns a group's wait and what releases
+/// it.
+fn flock<'g, G, F, R>(times: u64, groups: &'g [G], begin: impl Fn(&'g G) -> (F, R)) -> f64
+where
+    F: Future<Output = ()>,
+    R: FnOnce(),
+{
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut cx = Context::from_waker(&waker);
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..times {
+        let (mut waits, releases): (Vec<Pin<Box<F>>>, Vec<R>) =
+            groups.iter().map(&begin).map(|(wait, release)| (Box::pin(wait), release)).unzip();
+        for wait in &mut waits {
+            assert!(wait.as_mut().poll(&mut cx).is_pending());
+        }
+        let start = Instant::now();
+        for (wait, release) in waits.iter_mut().zip(releases) {
+            release();
+            assert!(wait.as_mut().poll(&mut cx).is_ready());
+        }
+        elapsed += start.elapsed();
+    }
+    assert_eq!(counter.0.load(Relaxed) as u64, times * FLOCK as u64);
+    nanos_each(elapsed, times * FLOCK as u64)
+}
+
 /// The whole life of a wait: begun, polled once, released, polled again.
-pub(super) fn one() -> Vec<Contender> {
+pub(super) fn whole() -> Vec<Contender> {
     let group = WaitGroup::new();
     let notify = Notify::new();
     let counted = Counted::default();
-    let tracker = TaskTracker::new();
-    tracker.close();
+    let tracker = closed_tracker();
     vec![
         Contender::ours(move |times| {
             cycle(times, || {
@@ -87,8 +152,7 @@ where
 pub(super) fn many() -> Vec<Contender> {
     let group = WaitGroup::new();
     let notify = Notify::new();
-    let tracker = TaskTracker::new();
-    tracker.close();
+    let tracker = closed_tracker();
     vec![
         Contender::ours(move |times| {
             stampede(times, || {
@@ -135,6 +199,13 @@ where
     }
     assert_eq!(counter.0.load(Relaxed) as u64, times * CROWD as u64);
     nanos_each(elapsed, times * CROWD as u64)
+}
+
+/// A tracker that is waited for with success.
+fn closed_tracker() -> TaskTracker {
+    let tracker = TaskTracker::new();
+    tracker.close();
+    tracker
 }
 
 /// What somebody without a WaitGroup would write.

@@ -1,22 +1,36 @@
-//! C4: two threads pass a ball to and fro. Each is blocked while the other has it, so what is
+//! C4a, C4b: two threads pass a ball to and fro. Each is blocked while the other has it, so what is
 //! measured is the way from the last done to the running waiter, and nothing runs beside it.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Barrier, OnceLock};
 use std::thread::{self, Thread};
-use std::time::Instant;
 
 use wg_core::{Token, WaitGroup};
 
-use crate::measure::nanos_each;
+use crate::cores::{Cores, run_two};
+use crate::measure::nanos;
 use crate::row::Contender;
 
-pub(super) fn contenders() -> Vec<Contender> {
+/// How often the ball is passed each way in a rally, so that the players' coming and going is
+/// little beside it.
+const PASSES: u64 = 100;
+
+/// To a waiter on another core, which sleeps.
+pub(super) fn across() -> Vec<Contender> {
+    contenders(Cores::Two)
+}
+
+/// To a waiter on the same core, which runs as soon as the one who wakes it blocks.
+pub(super) fn within() -> Vec<Contender> {
+    contenders(Cores::One)
+}
+
+fn contenders(cores: Cores) -> Vec<Contender> {
     vec![
-        Contender::ours(|times| rally(times, &Groups::default())),
-        Contender::new("futex", |times| rally(times, &Futexes::default())),
-        Contender::new("std park", |times| rally(times, &Parkers::default())),
+        Contender::ours(move |times| rally(times, cores, &Groups::default())),
+        Contender::new("futex", move |times| rally(times, cores, &Futexes::default())),
+        Contender::new("std park", move |times| rally(times, cores, &Parkers::default())),
     ]
 }
 
@@ -32,30 +46,31 @@ trait Player {
     fn receive(&mut self);
 }
 
-/// Returns the nanoseconds of one pass, in a rally of `times` passes each way.
-fn rally(times: u64, court: &impl Court) -> f64 {
+/// Returns the nanoseconds of one pass, in a rally of `times` times [`PASSES`] each way.
+fn rally(times: u64, cores: Cores, court: &impl Court) -> f64 {
+    let times = times * PASSES;
     let ready = Barrier::new(2);
-    thread::scope(|s| {
-        s.spawn(|| {
-            let mut second = court.player(1);
-            ready.wait();
-            for _ in 0..=times {
-                second.receive();
-                second.pass();
-            }
-        });
-        let mut first = court.player(0);
+    let first = || {
+        let mut player = court.player(0);
         ready.wait();
         // Untimed: the other is perhaps not blocked yet.
-        first.pass();
-        first.receive();
-        let start = Instant::now();
-        for _ in 0..times {
-            first.pass();
-            first.receive();
+        player.pass();
+        player.receive();
+        nanos(times, || {
+            player.pass();
+            player.receive();
+        })
+    };
+    let second = || {
+        let mut player = court.player(1);
+        ready.wait();
+        for _ in 0..=times {
+            player.receive();
+            player.pass();
         }
-        nanos_each(start.elapsed(), 2 * times)
-    })
+    };
+    let (each, ()) = run_two(cores, first, second);
+    each / 2.0
 }
 
 /// To each player two groups that it is a member of by turns, so that it is a member again before

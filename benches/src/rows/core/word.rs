@@ -4,16 +4,19 @@ use std::hint::{self, black_box};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::thread;
 use std::time::Instant;
 
 use tokio_util::task::TaskTracker;
 use wg_core::WaitGroup;
 
+use crate::cores::{Cores, run_two};
 use crate::measure::{nanos, nanos_each};
 use crate::row::Contender;
 
 const BATCH: usize = 100;
+
+/// How much two threads do at a time, so that their coming and going is little beside it.
+const STINT: u64 = 10_000;
 
 /// What entering and leaving come to at best: the same addition and subtraction, bare.
 #[inline]
@@ -88,8 +91,10 @@ pub(super) fn token_by_two() -> Vec<Contender> {
     ]
 }
 
-/// As [`nanos`], done by two threads at once: the nanoseconds of one, for each of them.
+/// As [`nanos`], done by two threads at once, `times` stints each: the nanoseconds of one `work`,
+/// for each of them.
 fn by_two(times: u64, work: impl Fn() + Sync) -> f64 {
+    let times = times * STINT;
     let ready = AtomicUsize::new(0);
     let run = || {
         // Not a barrier that sleeps: one would run alone while the other wakes up.
@@ -103,10 +108,7 @@ fn by_two(times: u64, work: impl Fn() + Sync) -> f64 {
         }
         start.elapsed()
     };
-    let (one, other) = thread::scope(|s| {
-        let other = s.spawn(run);
-        (run(), other.join().expect("the work does not panic"))
-    });
+    let (one, other) = run_two(Cores::Two, run, run);
     nanos_each((one + other) / 2, times)
 }
 
