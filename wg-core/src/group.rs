@@ -7,7 +7,7 @@ use crate::waiters;
 
 /// Counts members, and lets threads and tasks wait until none is left.
 ///
-/// Members hold a [`Token`]; dropping it ends the membership, also while unwinding. Waiters may be
+/// Members hold a [`Token`](crate::Token); dropping it ends the membership, also while unwinding. Waiters may be
 /// threads ([`wait`](Self::wait), [`wait_timeout`](Self::wait_timeout),
 /// [`wait_deadline`](Self::wait_deadline)) and tasks ([`wait_async`](Self::wait_async)), many of
 /// both kinds at once. All of them are released together when the group is empty, in the order of
@@ -61,7 +61,7 @@ impl WaitGroup {
 
     /// Closes the group: no token is given out any more. Returns whether it was open.
     ///
-    /// Members that are in stay in, and may [`clone`](Token::clone) their token: work that is
+    /// Members that are in stay in, and may [`clone`](crate::Token) their token: work that is
     /// under way can finish. Closing neither waits nor wakes; closing twice does nothing the
     /// second time. A closed group stays closed.
     pub fn close(&self) -> bool {
