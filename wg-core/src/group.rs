@@ -14,8 +14,7 @@ use crate::waiters;
 /// their arrival. After that the group can be used again at once; a wait belongs to the rounds
 /// during which it runs and to no later one.
 ///
-/// The group is one 64-bit word: no allocation, no destructor that does anything, `const`
-/// construction. Taking a token and dropping it is one atomic instruction each; waiting for an
+/// The group is one 64-bit word: no allocation, `const` construction. Taking a token and dropping it is one atomic instruction each; waiting for an
 /// empty group is one load.
 ///
 /// It cannot be copied: waiters and members share it by reference, or in an

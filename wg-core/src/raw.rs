@@ -22,7 +22,7 @@ use std::fmt;
 
 use crate::state::{MAX_COUNT, MAX_WAITERS, Snapshot, State};
 use crate::sync::{Condvar, Mutex, Ordering};
-use Ordering::{AcqRel, Acquire, Relaxed};
+use Ordering::{Acquire, Relaxed, Release};
 
 /// Go's WaitGroup: a counter that callers raise and lower by hand.
 ///
@@ -72,11 +72,11 @@ impl WaitGroup {
     /// [`Misuse::NegativeCounter`], [`Misuse::AddDuringWait`] or [`Misuse::Overflow`]; the group
     /// is unchanged then.
     pub fn add(&self, delta: isize) -> Result<(), Misuse> {
-        // ORDERING: Release publishes what was done before a `done`; Acquire lets the last one
-        // hand all of it on to the waiters, through the semaphore's lock. The failed load acts on
-        // nothing but the word.
+        // ORDERING: Release publishes what was done before a `done`. No Acquire for those who are
+        // woken: a woken `wait` loads the word, no older than its zeroing, and so acquires from
+        // every `done` itself. The failed load acts on nothing but the word.
         let waiters =
-            self.state.transition(AcqRel, Relaxed, |now| match judge_add(now, delta) {
+            self.state.transition(Release, Relaxed, |now| match judge_add(now, delta) {
                 Ok(next) => (Ok(if next.count == 0 { next.waiters } else { 0 }), Some(next)),
                 Err(misuse) => (Err(misuse), None),
             })?;
@@ -128,7 +128,7 @@ impl WaitGroup {
         }
         self.sema.acquire();
         // The semaphore's lock orders this read after the zero, so what it finds beside a zero is
-        // newer.
+        // newer. It acquires from every `done` of the round, see `add`.
         let now = self.state.load();
         if now.is_idle() { Ok(()) } else { Err(Misuse::ReusedBeforeWaitReturned) }
     }

@@ -11,8 +11,7 @@
 //! No user code runs under a lock: wakers are cloned before it and dropped or woken after it.
 
 use std::any::Any;
-use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -228,12 +227,11 @@ pub(crate) fn withdraw(state: &State, ticket: Ticket) -> bool {
 pub(crate) fn release_listed(state: &State) {
     let key = key(state);
     let mut bucket = bucket(key).lock();
-    let Entry::Occupied(listed) = bucket.queues.entry(key) else { return };
-    if !state.release() {
+    // Not by `entry`, which makes room, and may allocate, where nobody is listed.
+    if !bucket.queues.contains_key(&key) || !state.release() {
         return;
     }
-    let queue = listed.remove();
-    let released = bucket.released(queue);
+    let released = bucket.take(key);
     drop(bucket);
     released.wake_all();
 }
@@ -306,9 +304,14 @@ impl Released {
     }
 }
 
-/// Drops a panic's payload, whose own drop may panic. What such a drop throws is leaked.
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(worse);
+/// Drops a panic's payload, whose own drop may panic, as may the drop of what that throws. Where
+/// there is no end to it, the last is leaked.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(worse) => payload = worse,
+        }
     }
+    mem::forget(payload);
 }

@@ -1,5 +1,5 @@
-#![cfg(not(wg_loom))]
 //! What a group does without waiting allocates nothing, and waiting does so only once.
+#![cfg(not(wg_loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

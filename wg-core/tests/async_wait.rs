@@ -1,6 +1,5 @@
-#![cfg(not(wg_loom))]
 //! `wait_async` with wakers made by hand: counting, recording, panicking, re-entering.
-
+#![cfg(not(wg_loom))]
 #![deny(unsafe_code)]
 
 mod support;
@@ -369,7 +368,9 @@ fn payloads_that_panic_when_dropped_abort_nothing_and_cost_nobody_a_waking() {
         .unwrap_err();
         assert_eq!(payload.is::<&str>(), unwinding);
         assert_eq!(payload.is::<Bomb>(), !unwinding);
-        forget(payload);
+        if payload.is::<Bomb>() {
+            forget(payload); // it has no size, so this leaks nothing
+        }
         assert_eq!(wakes.get(), 1 + usize::from(unwinding));
         assert_eq!((group.count(), group.waiters()), (0, 0));
     }

@@ -1,10 +1,9 @@
-#![cfg(not(wg_loom))]
 //! Facts taken from Go's `sync/waitgroup_test.go` and from the WaitGroup part of its race
 //! detector's tests (`runtime/race/testdata/waitgroup_test.go`), in code of our own.
 //!
 //! What both kinds of group promise is written once, for [`Group`], and held by both. What would be
 //! plain variables in Go are relaxed atomics here: only the group orders them.
-
+#![cfg(not(wg_loom))]
 #![forbid(unsafe_code)]
 
 mod support;

@@ -1,6 +1,5 @@
-#![cfg(not(wg_loom))]
 //! `WaitGroup` and its tokens as threads see them.
-
+#![cfg(not(wg_loom))]
 #![forbid(unsafe_code)]
 
 mod support;

@@ -1,10 +1,9 @@
-#![cfg(not(wg_loom))]
 //! The public API against a plain model, in random order, on one thread.
 //!
 //! The model knows no word and no lock: a number, a flag, and a queue of those who wait. After
 //! every operation the group must look like it, and exactly the wakers that it says must have been
 //! woken, in its order.
-
+#![cfg(not(wg_loom))]
 #![forbid(unsafe_code)]
 
 mod support;

@@ -1,10 +1,9 @@
-#![cfg(not(wg_loom))]
 //! Racing rounds, with data that shows a wait that ended too early; one that never ends is for the
 //! harness to notice.
 //!
 //! `WG_STRESS_ROUNDS` says how many rounds; the default is for `cargo test`. The tests run one after
 //! another, because each needs the cores for itself.
-
+#![cfg(not(wg_loom))]
 #![forbid(unsafe_code)]
 
 mod support;
