@@ -11,4 +11,5 @@ mod cancel;
 mod free;
 mod kit;
 mod raw;
+mod semaphore;
 mod wait;
