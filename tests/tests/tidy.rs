@@ -113,16 +113,52 @@ fn imports_follow(folder: &str, prefix: &str, ranks: &[&[&str]]) {
 
 #[test]
 fn wg_core_imports_follow_the_arrows() {
-    let ranks: &[&[&str]] =
-        &[&["sync"], &["state"], &["waiters"], &["group"], &["token"], &["wait"], &["raw"]];
+    let ranks: &[&[&str]] = &[
+        &["sync"],
+        &["state"],
+        &["waiters"],
+        &["semaphore"],
+        &["group"],
+        &["token"],
+        &["wait"],
+        &["raw"],
+    ];
     imports_follow("wg-core/src", "crate::", ranks);
+    let ranks: &[&[&str]] = &[&["line"], &["wakes"], &["permit"], &["acquire"]];
+    imports_follow("wg-core/src/semaphore", "super::", ranks);
 }
 
 #[test]
 fn wg_scope_imports_follow_the_arrows() {
-    imports_follow("wg-scope/src", "crate::", &[&["outcome"], &["ledger"], &["thread"]]);
-    let ranks: &[&[&str]] =
-        &[&["probe"], &["pool"], &["job"], &["queue"], &["shared"], &["task"], &["scope"]];
+    imports_follow(
+        "wg-scope/src",
+        "crate::",
+        &[
+            &["task_info"],
+            &["cause"],
+            &["outcome"],
+            &["failure", "policy", "report"],
+            &["ledger"],
+            &["cancel"],
+            &["options"],
+            &["thread"],
+        ],
+    );
+    let ranks: &[&[&str]] = &[
+        &["probe", "process"],
+        &["pool", "timer"],
+        &["job", "slots"],
+        &["queue"],
+        &["shared"],
+        &["frame"],
+        &["sleep"],
+        &["runner"],
+        &["wait"],
+        &["task"],
+        &["handle", "large", "entry"],
+        &["scope"],
+        &["steer", "try_scope"],
+    ];
     imports_follow("wg-scope/src/thread", "super::", ranks);
 }
 
@@ -143,9 +179,12 @@ fn atomics_stand_where_the_protocols_are() {
     let words = ["AtomicU64", "AtomicBool", "AtomicUsize", "Ordering", "fetch_add"];
     only_in("wg-core/src", &words, |path| {
         path.starts_with("wg-core/src/sync/")
-            || ["wg-core/src/state.rs", "wg-core/src/raw.rs"].contains(&path)
+            || ["wg-core/src/state.rs", "wg-core/src/semaphore.rs", "wg-core/src/raw.rs"]
+                .contains(&path)
     });
-    only_in("wg-scope/src", &words, |path| path.starts_with("wg-scope/src/thread/"));
+    only_in("wg-scope/src", &words, |path| {
+        path.starts_with("wg-scope/src/thread/") || path == "wg-scope/src/cancel.rs"
+    });
     only_in("wg-macros/src", &words, |_| false);
 }
 

@@ -31,11 +31,31 @@
 #![deny(unsafe_code)]
 #![doc(test(attr(deny(warnings, rust_2018_idioms), allow(dead_code, unused_variables))))]
 
-mod ledger;
+mod task_info;
+
+mod cause;
 mod outcome;
+mod policy;
+
+mod failure;
+mod report;
+
+mod ledger;
+
+mod cancel;
+mod options;
+
 mod thread;
 
-pub use crate::outcome::Stopped;
-pub use crate::thread::{Scope, Task, scope};
+pub use crate::cancel::Cancel;
+pub use crate::cause::{Cause, Stopped};
+pub use crate::failure::{Errors, Failure, FailureKind};
+pub use crate::options::{Options, options};
+pub use crate::policy::{Policy, Tally};
+pub use crate::report::{Alive, Counts, StillRunning};
+pub use crate::task_info::TaskInfo;
+pub use crate::thread::{
+    Named, NotSpawned, Scope, Task, TryNamed, TryScope, TryTask, collect_scope, scope, try_scope,
+};
 
 pub use wg_core::{OwnedToken, TimedOut, Token, Tokens, TryTokenError, Wait, WaitGroup, raw};

@@ -1,41 +1,21 @@
-//! How a task ended.
+//! How a task ended; what a panic carries, and how to drop what may panic again.
 
 use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::cause::Stopped;
 
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// How a task ended, seen from whoever holds its handle. A panic's payload is not here: it belongs
-/// to the scope, which resumes it.
+/// How a task ended, seen from whoever holds its handle.
 #[derive(Debug)]
 pub(crate) enum Outcome<T> {
-    /// The task returned.
+    /// It returned this.
     Value(T),
-    /// The task panicked, or was waiting for one that did.
-    Panicked,
-    /// The scope was cancelled before the task began.
-    Cancelled,
+    /// It panicked, or did not begin. A panic's payload is not here: it belongs to the scope.
+    Lost(Box<Stopped>),
 }
-
-/// The error of waiting for a task that has no value to give: it panicked, or its scope was
-/// cancelled before it began.
-///
-/// [`Task::join`](crate::Task::join) unwinds with this as its payload, without calling the panic
-/// hook. It is an echo: the panic that caused it is resumed when the scope is left, and this one
-/// is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the task was stopped")
-    }
-}
-
-impl std::error::Error for Stopped {}
 
 /// Returns the text of a panic, where it has one.
 pub(crate) fn message(payload: &Payload) -> &str {

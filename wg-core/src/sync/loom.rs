@@ -1,13 +1,14 @@
 //! The door's side towards `loom`, for the models in `tests/models`.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{LazyLock, PoisonError};
 use std::time::Instant;
 
 use loom::thread::ThreadId;
 
 pub use loom::sync::MutexGuard;
+pub use loom::sync::atomic::AtomicBool;
 pub use std::sync::Arc;
 
 /// One bucket: which bucket an address falls into differs from one execution to the next, and loom
@@ -38,6 +39,11 @@ impl AtomicU64 {
     /// Loads.
     pub fn load(&self, order: Ordering) -> u64 {
         self.word.load(order)
+    }
+
+    /// Stores.
+    pub fn store(&self, value: u64, order: Ordering) {
+        self.word.store(value, order);
     }
 
     /// Adds, returning the value before.
@@ -145,8 +151,8 @@ pub struct Thread {
 
 #[derive(Debug, Default)]
 struct Parking {
-    parked: AtomicBool,
-    woken: AtomicBool,
+    parked: std::sync::atomic::AtomicBool,
+    woken: std::sync::atomic::AtomicBool,
 }
 
 loom::thread_local! {

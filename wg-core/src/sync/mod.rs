@@ -15,6 +15,6 @@ mod imp;
 mod imp;
 
 pub use self::imp::{
-    Arc, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, current, park_until,
+    Arc, AtomicBool, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, current, park_until,
 };
 pub use std::sync::atomic::Ordering;

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-pub use std::sync::atomic::AtomicU64;
+pub use std::sync::atomic::{AtomicBool, AtomicU64};
 pub use std::sync::{Arc, MutexGuard};
 pub use std::thread::{Thread, current};
 

@@ -4,10 +4,15 @@
 use std::mem::transmute;
 use std::sync::Arc;
 
+use crate::task_info::TaskInfo;
+
 /// A task as a runner sees it.
 pub(super) trait Run: Send + Sync {
     /// Runs the task, unless that was begun elsewhere.
-    fn run(&self);
+    fn run(&self, index: u64);
+
+    /// Says which task it is, given its index. It may be asked at any time, also after the end.
+    fn info(&self, index: u64) -> TaskInfo;
 }
 
 /// A task in a queue, whose captures live only as long as its scope.
@@ -20,7 +25,7 @@ impl Job {
     ///
     /// The task's closure and its result must be gone, or be in the hands of somebody who holds
     /// the lifetime `'scope`, before `'scope` ends. What a `Job` does after that (it may be run
-    /// again or dropped) must touch neither.
+    /// again, asked who it is, or dropped) must touch neither.
     pub(super) unsafe fn erase<'scope>(task: Arc<dyn Run + 'scope>) -> Self {
         // SAFETY:
         // - Both types are the same but for a lifetime bound of the trait object, so they have the
@@ -31,7 +36,17 @@ impl Job {
     }
 
     /// Runs the task, unless that was begun elsewhere.
-    pub(super) fn run(self) {
-        self.0.run();
+    pub(super) fn run(self, index: u64) {
+        self.0.run(index);
+    }
+
+    /// Says which task it is.
+    pub(super) fn info(&self, index: u64) -> TaskInfo {
+        self.0.info(index)
+    }
+
+    /// Another one of a job that may be run several times.
+    pub(super) fn share(&self) -> Self {
+        Job(Arc::clone(&self.0))
     }
 }

@@ -4,17 +4,33 @@
 //! works its queue off and goes back. The thread that leaves the scope works the queue too, so a
 //! scope ends even where no thread can be had.
 //!
-//! `scope` (the surface) → `task` (one closure on its way from the queue to its handle) → `shared`
-//! (what the body, the tasks and the runners share) → `queue`, and `pool`, which knows scopes as its
-//! clients only.
+//! From the surface down: `scope` and `try_scope` (starting tasks), `steer` (watching and cancelling),
+//! `entry` (a scope from its beginning to its end), `handle` → `task` (one closure on its way from
+//! the queue to its handle) → `wait` (the one way in which a thread waits) → `runner` (working a
+//! queue off) → `frame` (which scopes this thread is in) → `shared` (what the body, the tasks and the
+//! runners share) → `queue` and `slots` (who may run), and `pool`, which knows scopes as its clients
+//! only. `timer` watches deadlines, `process` knows forks, `probe` knows whether a thread computes.
 
 mod scope;
+mod steer;
+mod try_scope;
+mod entry;
+mod handle;
+mod large;
 mod task;
+mod wait;
+mod runner;
+mod sleep;
+mod frame;
 mod shared;
 mod queue;
+mod slots;
 mod job;
 mod pool;
+mod timer;
+mod process;
 mod probe;
 
-pub use self::scope::{Scope, scope};
-pub use self::task::Task;
+pub use self::handle::{Task, TryTask};
+pub use self::scope::{Named, NotSpawned, Scope, scope};
+pub use self::try_scope::{TryNamed, TryScope, collect_scope, try_scope};

@@ -15,6 +15,7 @@
 //! alive. A thread that cannot be created is done without.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,11 +23,12 @@ use std::time::{Duration, Instant};
 use wg_core::sync::{Condvar, Mutex, MutexGuard};
 
 use super::probe::{Doing, Probe};
+use super::process::{GENERATIONS, generation};
 
 /// A scope, as the pool sees it.
 pub(super) trait Client: Send + Sync {
     /// Works the scope's queue off. Called by a runner that was asked for.
-    fn work(&self);
+    fn work(self: Arc<Self>);
 
     /// Looks whether tasks are being taken, and remembers the look.
     fn progress(&self) -> Progress;
@@ -71,15 +73,21 @@ pub(super) fn cores() -> usize {
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-static POOL: Pool =
-    Pool { inner: Mutex::new(Inner::new()), asked: Condvar::new(), look: Condvar::new() };
+static POOLS: [Pool; GENERATIONS] = [const { Pool::new(None) }; GENERATIONS];
 
-struct Pool {
+/// The pools of threads with stacks of their own size. Few sizes are ever asked for.
+static WITH_STACKS: [Mutex<Vec<&'static Pool>>; GENERATIONS] =
+    [const { Mutex::new(Vec::new()) }; GENERATIONS];
+
+/// Threads of one kind, and the scopes that want them.
+pub(super) struct Pool {
     inner: Mutex<Inner>,
     /// Told when a request was made.
     asked: Condvar,
     /// Told when the sentinel is to wake.
     look: Condvar,
+    /// The size of its threads' stacks, if not the usual.
+    stack: Option<NonZeroUsize>,
 }
 
 struct Inner {
@@ -131,134 +139,194 @@ fn address(client: &Arc<dyn Client>) -> *const () {
     Arc::as_ptr(client).cast()
 }
 
-/// Asks for a runner for this scope, which has entered in its queue that it did.
-pub(super) fn lend(client: Arc<dyn Client>) {
-    let mut inner = POOL.inner.lock();
-    inner.requests.push_back(client);
-    match inner.sentinel {
-        Sentinel::Awake => {}
-        Sentinel::Asleep => {
-            inner.sentinel = Sentinel::Awake;
-            POOL.look.notify_one();
+impl Pool {
+    const fn new(stack: Option<NonZeroUsize>) -> Self {
+        let inner = Mutex::new(Inner::new());
+        Pool { inner, asked: Condvar::new(), look: Condvar::new(), stack }
+    }
+
+    /// Returns the pool whose threads have stacks of this size.
+    pub(super) fn of_this_process(stack: Option<NonZeroUsize>) -> &'static Pool {
+        let generation = generation();
+        if stack.is_none() {
+            return &POOLS[generation];
         }
-        Sentinel::Absent => {
-            inner.sentinel = Sentinel::Awake;
-            drop(inner);
-            if thread("wg-sentinel".to_owned(), sentinel).is_err() {
-                POOL.inner.lock().sentinel = Sentinel::Absent;
+        let mut pools = WITH_STACKS[generation].lock();
+        if let Some(pool) = pools.iter().find(|pool| pool.stack == stack) {
+            return pool;
+        }
+        let pool = Box::leak(Box::new(Pool::new(stack)));
+        pools.push(pool);
+        pool
+    }
+
+    /// Asks for a runner for this scope, which has entered in its queue that it did. Returns
+    /// whether one may come.
+    pub(super) fn lend(&'static self, client: Arc<dyn Client>) -> bool {
+        let mut inner = self.inner.lock();
+        inner.requests.push_back(client);
+        match inner.sentinel {
+            Sentinel::Awake => {}
+            Sentinel::Asleep => {
+                inner.sentinel = Sentinel::Awake;
+                self.look.notify_one();
             }
-            inner = POOL.inner.lock();
+            Sentinel::Absent => {
+                inner.sentinel = Sentinel::Awake;
+                drop(inner);
+                if self.thread("wg-sentinel".to_owned(), Pool::sentinel).is_err() {
+                    self.inner.lock().sentinel = Sentinel::Absent;
+                }
+                inner = self.inner.lock();
+            }
         }
+        self.serve(inner, cores()) || !self.give_back()
     }
-    if !serve(inner, cores()) {
-        give_back();
-    }
-}
 
-/// Gives the last request back if nobody is left to look after it, no thread and no sentinel: then
-/// the next task that is queued asks again, when threads may be had.
-fn give_back() {
-    let mut inner = POOL.inner.lock();
-    if inner.threads == 0 || inner.sentinel == Sentinel::Absent {
-        let request = inner.requests.pop_back();
-        drop(inner);
-        if let Some(client) = request {
-            client.refuse();
-        }
-    }
-}
-
-/// Takes back what a scope that ends has asked for.
-pub(super) fn withdraw(client: &Arc<dyn Client>) {
-    let mut inner = POOL.inner.lock();
-    inner.requests.retain(|other| address(other) != address(client));
-}
-
-/// Sees that requests find a thread, as long as there are fewer than `most`. Returns whether every
-/// thread that was wanted could be created.
-fn serve(mut inner: MutexGuard<'_, Inner>, most: usize) -> bool {
-    let unserved = inner.requests.len().saturating_sub(inner.idle);
-    let new = unserved.min(most.saturating_sub(inner.threads));
-    for _ in 0..inner.idle.min(inner.requests.len()) {
-        POOL.asked.notify_one();
-    }
-    let number = inner.threads;
-    inner.threads += new;
-    drop(inner);
-    for created in 0..new {
-        if thread(format!("wg-runner-{}", number + created), runner).is_err() {
-            POOL.inner.lock().threads -= new - created;
+    /// Gives all requests back if nobody is left to look after them, no thread and no sentinel:
+    /// then the scopes ask again when they queue a task, or do without. Returns whether it did.
+    fn give_back(&self) -> bool {
+        let mut inner = self.inner.lock();
+        if inner.threads > 0 && inner.sentinel != Sentinel::Absent {
             return false;
         }
-    }
-    true
-}
-
-fn thread(name: String, main: fn()) -> std::io::Result<()> {
-    thread::Builder::new().name(name).spawn(main).map(drop)
-}
-
-/// The life of a thread of the pool.
-fn runner() {
-    let probe = Arc::new(Probe::of_this_thread());
-    let mut inner = POOL.inner.lock();
-    let mut deadline = Instant::now() + KEEP_ALIVE;
-    loop {
-        if let Some(client) = inner.requests.pop_front() {
-            let place = inner.next;
-            inner.next += 1;
-            let lent = Lent { client: Arc::clone(&client), probe: Arc::clone(&probe) };
-            inner.lent.insert(place, lent);
-            drop(inner);
-            client.work();
-            drop(client);
-            inner = POOL.inner.lock();
-            let lent = inner.lent.remove(&place);
-            drop(inner);
-            drop(lent);
-            inner = POOL.inner.lock();
-            deadline = Instant::now() + KEEP_ALIVE;
-        } else if Instant::now() < deadline {
-            inner.idle += 1;
-            inner = POOL.asked.wait_until(inner, deadline);
-            inner.idle -= 1;
-        } else {
-            inner.threads -= 1;
-            return;
+        let requests = std::mem::take(&mut inner.requests);
+        drop(inner);
+        for client in requests {
+            client.refuse();
         }
+        true
     }
-}
 
-/// The life of the sentinel.
-fn sentinel() {
-    let mut quiet = 0;
-    let mut stalls: BTreeMap<*const (), u32> = BTreeMap::new();
-    let mut inner = POOL.inner.lock();
-    loop {
-        if inner.lent.is_empty() && inner.requests.is_empty() {
-            quiet += 1;
-        } else {
-            quiet = 0;
+    /// Takes back what a scope that ends has asked for.
+    pub(super) fn withdraw(&self, client: &Arc<dyn Client>) {
+        let mut inner = self.inner.lock();
+        inner.requests.retain(|other| address(other) != address(client));
+    }
+
+    /// Sees that requests find a thread, as long as there are fewer than `most`. Returns whether
+    /// every thread that was wanted could be created.
+    fn serve(&'static self, mut inner: MutexGuard<'_, Inner>, most: usize) -> bool {
+        let unserved = inner.requests.len().saturating_sub(inner.idle);
+        let new = unserved.min(most.saturating_sub(inner.threads));
+        for _ in 0..inner.idle.min(inner.requests.len()) {
+            self.asked.notify_one();
         }
-        if quiet < QUIET {
-            inner = POOL.look.wait_until(inner, Instant::now() + TICK);
-        } else {
-            inner.sentinel = Sentinel::Asleep;
-            inner = POOL.look.wait_until(inner, Instant::now() + KEEP_ALIVE);
-            if inner.sentinel == Sentinel::Asleep {
-                inner.sentinel = Sentinel::Absent;
+        let number = inner.threads;
+        inner.threads += new;
+        drop(inner);
+        for created in 0..new {
+            if self.thread(format!("wg-runner-{}", number + created), Pool::runner).is_err() {
+                self.inner.lock().threads -= new - created;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn thread(&'static self, name: String, main: fn(&'static Pool)) -> std::io::Result<()> {
+        let mut builder = thread::Builder::new().name(name);
+        if let Some(stack) = self.stack {
+            builder = builder.stack_size(stack.get());
+        }
+        builder.spawn(move || main(self)).map(drop)
+    }
+
+    /// The life of a thread of the pool.
+    fn runner(&'static self) {
+        let probe = Arc::new(Probe::of_this_thread());
+        let mut inner = self.inner.lock();
+        let mut deadline = Instant::now() + KEEP_ALIVE;
+        loop {
+            if let Some(client) = inner.requests.pop_front() {
+                let place = inner.next;
+                inner.next += 1;
+                let lent = Lent { client: Arc::clone(&client), probe: Arc::clone(&probe) };
+                inner.lent.insert(place, lent);
+                drop(inner);
+                client.work();
+                inner = self.inner.lock();
+                let lent = inner.lent.remove(&place);
+                drop(inner);
+                drop(lent);
+                inner = self.inner.lock();
+                deadline = Instant::now() + KEEP_ALIVE;
+            } else if Instant::now() < deadline {
+                inner.idle += 1;
+                inner = self.asked.wait_until(inner, deadline);
+                inner.idle -= 1;
+            } else {
+                inner.threads -= 1;
                 return;
             }
-            quiet = 0;
         }
-        let scopes = inner.scopes();
-        drop(inner);
-        let stalled = look(&scopes, &mut stalls);
-        drop(scopes);
-        inner = POOL.inner.lock();
-        if !stalled.is_empty() {
-            grow(inner, stalled, &mut stalls);
-            inner = POOL.inner.lock();
+    }
+
+    /// The life of the sentinel.
+    fn sentinel(&'static self) {
+        let mut quiet = 0;
+        let mut stalls: BTreeMap<*const (), u32> = BTreeMap::new();
+        let mut inner = self.inner.lock();
+        loop {
+            if inner.lent.is_empty() && inner.requests.is_empty() {
+                quiet += 1;
+            } else {
+                quiet = 0;
+            }
+            if quiet < QUIET {
+                inner = self.look.wait_until(inner, Instant::now() + TICK);
+            } else {
+                inner.sentinel = Sentinel::Asleep;
+                inner = self.look.wait_until(inner, Instant::now() + KEEP_ALIVE);
+                if inner.sentinel == Sentinel::Asleep {
+                    inner.sentinel = Sentinel::Absent;
+                    return;
+                }
+                quiet = 0;
+            }
+            let scopes = inner.scopes();
+            drop(inner);
+            let stalled = look(&scopes, &mut stalls);
+            drop(scopes);
+            inner = self.inner.lock();
+            if !stalled.is_empty() {
+                self.grow(inner, stalled, &mut stalls);
+                inner = self.inner.lock();
+            }
+        }
+    }
+
+    /// Lends more runners to scopes that are stalled, if that promises to help.
+    fn grow(
+        &'static self,
+        mut inner: MutexGuard<'_, Inner>,
+        stalled: Vec<Stalled>,
+        stalls: &mut BTreeMap<*const (), u32>,
+    ) {
+        // Where the system does not say, a runner counts as computing: patience has to do.
+        let busy = inner.lent.values().filter(|lent| lent.probe.look() != Doing::Blocked);
+        let core_is_idle = busy.take(cores()).count() < cores();
+        let mut wanted = 0;
+        for Stalled { client, waiting, runners, asked } in stalled {
+            let looks = stalls.entry(address(&client)).or_default();
+            let add = if core_is_idle && *looks >= SETTLED {
+                runners.max(1)
+            } else if *looks >= PATIENCE {
+                *looks = 0;
+                1
+            } else {
+                continue;
+            };
+            // Runners that were asked for and have not come are wanted, but not once more.
+            let add = add.saturating_sub(asked).min(waiting);
+            client.ask(add);
+            inner.requests.extend(std::iter::repeat_n(client, add));
+            wanted += add.max(asked);
+        }
+        if wanted > 0 {
+            let most = inner.threads + wanted;
+            // What could not be created now is tried again at the next look.
+            let _ = self.serve(inner, most);
         }
     }
 }
@@ -284,37 +352,4 @@ fn look(scopes: &[Arc<dyn Client>], stalls: &mut BTreeMap<*const (), u32>) -> Ve
     }
     *stalls = counts;
     stalled
-}
-
-/// Lends more runners to scopes that are stalled, if that promises to help.
-fn grow(
-    mut inner: MutexGuard<'_, Inner>,
-    stalled: Vec<Stalled>,
-    stalls: &mut BTreeMap<*const (), u32>,
-) {
-    // Where the system does not say, a runner counts as computing: patience has to do.
-    let busy = inner.lent.values().filter(|lent| lent.probe.look() != Doing::Blocked);
-    let core_is_idle = busy.take(cores()).count() < cores();
-    let mut wanted = 0;
-    for Stalled { client, waiting, runners, asked } in stalled {
-        let looks = stalls.entry(address(&client)).or_default();
-        let add = if core_is_idle && *looks >= SETTLED {
-            runners.max(1)
-        } else if *looks >= PATIENCE {
-            *looks = 0;
-            1
-        } else {
-            continue;
-        };
-        // Runners that were asked for and have not come are wanted, but not once more.
-        let add = add.saturating_sub(asked).min(waiting);
-        client.ask(add);
-        inner.requests.extend(std::iter::repeat_n(client, add));
-        wanted += add.max(asked);
-    }
-    if wanted > 0 {
-        let most = inner.threads + wanted;
-        // What could not be created now is tried again at the next look.
-        let _ = serve(inner, most);
-    }
 }

@@ -1,20 +1,29 @@
 //! The scope.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 
+use super::entry::{Entry, split, unwinding};
+use super::frame::{self, Role};
+use super::handle::Task;
 use super::job::{Job, Run};
+use super::large::{Unboxed, Unboxing, boxed, is_large};
 use super::shared::Shared;
-use super::task::{Cell, Join, Task};
-use crate::ledger::Closed;
-use crate::outcome::{discard, drop_caught};
+use super::task::{Cell, Join, Settle};
+use super::wait::wait_stopped;
+use crate::cause::{Cause, Stopped};
+use crate::ledger::Unwind;
+use crate::options::{Options, options};
+use crate::outcome::{Outcome, Payload, discard};
+use crate::policy::Policy;
+use crate::task_info::{Label, TaskInfo};
 
 /// A block in which tasks run on other threads; leaving it waits for all of them.
 ///
-/// Made by [`scope`]. Tasks get at it through the reference that the body received.
+/// Made by [`scope`] and [`Options::scope`]. Tasks get at it through the reference that the body
+/// received.
 pub struct Scope<'scope, 'env: 'scope> {
     shared: Arc<Shared>,
     /// Invariant, so that neither lifetime can be made to fit by shrinking: a task that borrows
@@ -114,34 +123,79 @@ pub fn scope<'env, F, R>(body: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
-    let site = Location::caller();
-    let scope = Scope { shared: Arc::new(Shared::new()), scope: PhantomData, env: PhantomData };
-    let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
-    if result.is_err() {
-        scope.shared.cancel();
-    }
-    scope.shared.finish();
-    match scope.shared.take_ledger().close(result) {
-        Closed::Returned(result) => result,
-        Closed::Panicked { first, unused, more } => {
-            if let Err(payload) = drop_caught(unused) {
-                discard(payload);
-            }
-            if let Some(more) = more {
-                // Not `eprintln!`, which panics where standard error cannot be written.
-                let _ = writeln!(io::stderr(), "in the scope at {site}: {more}");
-            }
-            resume_unwind(first)
+    options().scope(body)
+}
+
+/// # Scopes on threads
+impl Options {
+    /// As [`scope`], with these options.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let slept = wg::options().timeout(Duration::from_millis(1)).scope(|s| {
+    ///     s.sleep(Duration::from_secs(3600))
+    /// });
+    /// assert!(slept.unwrap_err().cause().is_deadline());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`scope`]. A cancel or a deadline makes no panic: what the body returns is returned. But
+    /// if the body, or a task, unwound from [`join`](Task::join) because of it, and no scope
+    /// outside was cancelled that could tell why, this panics with the cause.
+    #[track_caller]
+    pub fn scope<'env, F, R>(&self, body: F) -> R
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+    {
+        let site = Location::caller();
+        let mut entry = Entry::new(self, self.policy_or(Policy::fail_fast()));
+        let scope = Scope::of(&entry);
+        let result = entry.run(|| body(&scope));
+        let (result, payload) = split(result);
+        let conclusion = entry.close(payload);
+        match conclusion.unwind {
+            Unwind::Not => result.expect("a body that did not panic returned"),
+            unwind => unwinding(unwind, result, entry.shared(), site),
         }
     }
 }
 
+type Handle<'scope, T> = Arc<dyn Join<T> + 'scope>;
+
+/// What becomes of the outcomes of plain tasks: nothing, if no handle claims them.
+pub(super) struct Plain;
+
+impl<T> Settle<T> for Plain {
+    fn settle(&self, _: TaskInfo, outcome: Outcome<T>, _: usize) {
+        drop(outcome);
+    }
+
+    fn caught(&self, _: TaskInfo, payload: Payload, _: usize) {
+        discard(payload);
+    }
+}
+
 impl<'scope> Scope<'scope, '_> {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Scope { shared: Arc::clone(entry.shared()), scope: PhantomData, env: PhantomData }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// # Starting tasks
+impl<'scope, 'env> Scope<'scope, 'env> {
     /// Starts a task: queues the closure, to be run once on some thread.
     ///
     /// It counts from here on; the scope cannot be left before it has ended. It starts at once if
-    /// a core is idle. May be called from the body and from tasks, and never blocks. In a scope
-    /// that is cancelled the task does not begin: its closure is dropped.
+    /// a core is idle and the limit allows. In a scope that is cancelled the task does not begin:
+    /// its closure is dropped.
     ///
     /// # Examples
     ///
@@ -151,51 +205,271 @@ impl<'scope> Scope<'scope, '_> {
     /// assert_eq!(length, 8);
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// Without a limit it never blocks. In the body of a limited scope it blocks while as many
+    /// tasks wait as may run, until the scope is cancelled; from inside a task it never blocks, so
+    /// that a limit cannot deadlock.
+    ///
     /// # Memory ordering
     ///
     /// What happened before the call is visible to the task.
     #[track_caller]
-    #[expect(unsafe_code, reason = "the one call of `Job::erase`")]
     pub fn spawn<F, T>(&'scope self, task: F) -> Task<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let cell =
-            Arc::new(Cell::new(&self.shared, Location::caller(), task, self.shared.group.token()));
-        let runnable: Arc<dyn Run + 'scope> = Arc::clone(&cell) as _;
+        self.start(Label::Site(Location::caller()), task, Plain)
+    }
+
+    /// Names the task that is spawned next, for reports and errors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// wg::scope(|s| {
+    ///     let fetch = s.task("fetch").spawn(|| 1);
+    ///     assert!(fetch.info().to_string().starts_with("fetch#0 spawned at "));
+    /// });
+    /// ```
+    pub fn task<'a>(&'scope self, name: &'a str) -> Named<'a, 'scope, 'env> {
+        Named { scope: self, name }
+    }
+
+    /// Starts a task if it would not have to wait: if the scope is not cancelled, and a limited one
+    /// has room. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The closure, and why it was not started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let refused = wg::scope(|s| {
+    ///     s.cancel("closing");
+    ///     s.try_spawn(|| 1).unwrap_err()
+    /// });
+    /// assert_eq!(refused.to_string(), "not spawned: cancelled: closing");
+    /// assert_eq!((refused.into_task())(), 1);
+    /// ```
+    #[track_caller]
+    pub fn try_spawn<F, T>(&'scope self, task: F) -> Result<Task<'scope, T>, NotSpawned<F>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        if let Some(cause) = self.cancelled_by() {
+            return Err(NotSpawned { task, why: Refusal::Cancelled(cause) });
+        }
+        if !self.shared.queue.has_room(None) {
+            return Err(NotSpawned { task, why: Refusal::Full(self.shared.queue.limit()) });
+        }
+        Ok(self.queue(Label::Site(Location::caller()), task, Plain))
+    }
+
+    /// Starts a task for each closure, and returns their handles in the same order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let squares: Vec<u32> = wg::scope(|s| {
+    ///     let tasks = s.spawn_all((1..=3).map(|n| move || n * n));
+    ///     tasks.into_iter().map(|task| task.join()).collect()
+    /// });
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`spawn`](Self::spawn), for each of them.
+    #[track_caller]
+    pub fn spawn_all<I, F, T>(&'scope self, tasks: I) -> Vec<Task<'scope, T>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let site = Location::caller();
+        let start = |task| self.start(Label::Site(site), task, Plain);
+        tasks.into_iter().map(start).collect()
+    }
+
+    /// Waits until a task that is spawned now would not have to wait for room.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the scope is cancelled.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit.
+    pub fn ready(&self) -> Result<(), Stopped> {
+        if self.is_cancelled() {
+            return Err(self.shared.stopped());
+        }
+        if !self.shared.is_limited() {
+            return Ok(());
+        }
+        self.await_room()
+    }
+
+    fn await_room(&self) -> Result<(), Stopped> {
+        let queue = &self.shared.queue;
+        wait_stopped(&self.shared, |_| {
+            queue.has_room(Some(&wg_core::sync::current())).then_some(())
+        })
+    }
+
+    /// Starts a task, waiting for room where that is due.
+    pub(super) fn start<F, T, S>(&'scope self, label: Label, task: F, settle: S) -> Task<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + 'scope,
+    {
+        self.make_room();
+        self.queue(label, task, settle)
+    }
+
+    /// Waits for room, in the body of a limited scope.
+    pub(super) fn make_room(&self) {
+        if self.shared.is_limited() && frame::role_in(&self.shared) == Some(Role::Body) {
+            // If the scope was cancelled, the task is dropped when its turn comes.
+            let _ = self.await_room();
+        }
+    }
+
+    fn queue<F, T, S>(&'scope self, label: Label, task: F, settle: S) -> Task<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + 'scope,
+    {
+        if is_large::<F, T>() {
+            let cell = Cell::held(&self.shared, label, boxed(task), Unboxing(settle));
+            let (cell, index) = self.push_held(cell);
+            return Task::new(Arc::new(Unboxed(cell)), index);
+        }
+        let (cell, index) = self.push_held(Cell::held(&self.shared, label, task, settle));
+        Task::new(cell, index)
+    }
+
+    fn push_held<F, T, S>(&'scope self, cell: Cell<'scope, F, T, S>) -> (Handle<'scope, T>, u64)
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + 'scope,
+    {
+        let cell = Arc::new(cell);
+        let index = self.push(Arc::clone(&cell) as _);
+        (cell, index)
+    }
+
+    /// Queues a task that nobody holds a handle of. Never blocks.
+    pub(super) fn queue_free<F, T, S>(&'scope self, label: Label, task: F, settle: S) -> u64
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + 'scope,
+    {
+        if is_large::<F, T>() {
+            let cell = Cell::free(&self.shared, label, boxed(task), Unboxing(settle));
+            return self.push(Arc::new(cell));
+        }
+        self.push(Arc::new(Cell::free(&self.shared, label, task, settle)))
+    }
+
+    /// Queues a task that is counted already: it holds a token of this scope's group.
+    #[expect(unsafe_code, reason = "the one call of `Job::erase`")]
+    pub(super) fn push(&'scope self, runnable: Arc<dyn Run + 'scope>) -> u64 {
         // SAFETY: the closure and the result must be gone or handed over before `'scope` ends.
         // - The cell holds a token of the scope's group from its making until `Cell::execute` has
         //   taken the closure out and run or dropped it, and has dropped the result or left it to
         //   a handle, which cannot outlive `'scope` by its type.
         // - `scope` does not return, by return or by panic, before the group is empty
-        //   (`Shared::finish`), and `'scope` does not end before `scope` returns.
+        //   (`finish`), and `'scope` does not end before `scope` returns.
         // - If pushing panics, the closure is dropped with the job, within `'scope`. A job that is
         //   left in the queue after that was begun by its joiner, and is an empty cell.
         // - Running the job later finds the closure taken and touches only the cell's own lock;
-        //   dropping it later finds nothing of the user's in the cell.
+        //   asking it who it is reads a label that borrows nothing; dropping it later finds nothing
+        //   of the user's in the cell.
         let job = unsafe { Job::erase(runnable) };
-        self.shared.push(job);
-        let cell: Arc<dyn Join<T> + 'scope> = cell;
-        Task::new(cell)
-    }
-
-    /// Returns whether the scope is cancelled: the body or a task has panicked. Long-running tasks
-    /// may look at this, to end early.
-    ///
-    /// One relaxed load.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.shared.is_cancelled()
+        self.shared.push(job)
     }
 }
 
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("tasks", &self.shared.group.count())
-            .field("is_cancelled", &self.is_cancelled())
-            .field("queue", &self.shared.queue)
-            .finish()
+            .field("name", &self.shared.name)
+            .field("counts", &self.counts())
+            .field("cancelled_by", &self.cancelled_by())
+            .finish_non_exhaustive()
     }
 }
+
+/// A name for the task that is spawned next. Made by [`Scope::task`].
+#[must_use = "a name without a task does nothing"]
+#[derive(Debug)]
+pub struct Named<'a, 'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    name: &'a str,
+}
+
+impl<'scope> Named<'_, 'scope, '_> {
+    /// As [`Scope::spawn`].
+    #[track_caller]
+    pub fn spawn<F, T>(self, task: F) -> Task<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        self.scope.start(Label::named(self.name, Location::caller()), task, Plain)
+    }
+}
+
+/// The error of [`Scope::try_spawn`], with the closure that was not started.
+pub struct NotSpawned<F> {
+    task: F,
+    why: Refusal,
+}
+
+#[derive(Debug)]
+enum Refusal {
+    Cancelled(Cause),
+    Full(usize),
+}
+
+impl<F> NotSpawned<F> {
+    /// Returns the closure.
+    pub fn into_task(self) -> F {
+        self.task
+    }
+
+    /// Returns why the scope is cancelled; `None` if it is not, and had no room.
+    pub fn cancelled_by(&self) -> Option<&Cause> {
+        match &self.why {
+            Refusal::Cancelled(cause) => Some(cause),
+            Refusal::Full(_) => None,
+        }
+    }
+}
+
+impl<F> fmt::Display for NotSpawned<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.why {
+            Refusal::Cancelled(cause) => write!(f, "not spawned: {cause}"),
+            Refusal::Full(limit) => write!(f, "not spawned: no room at a limit of {limit}"),
+        }
+    }
+}
+
+impl<F> fmt::Debug for NotSpawned<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotSpawned").field("why", &self.why).finish_non_exhaustive()
+    }
+}
+
+impl<F> std::error::Error for NotSpawned<F> {}

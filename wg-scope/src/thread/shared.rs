@@ -1,159 +1,207 @@
 //! What the body, the tasks and the runners of one scope share.
 
-use std::cell::RefCell;
-use std::future::Future;
-use std::panic::Location;
-use std::pin::pin;
-use std::process::abort;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
 
 use wg_core::WaitGroup;
-use wg_core::sync::{Mutex, Thread, current, park_until};
+use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 use super::job::Job;
-use super::pool::{self, Client, Progress};
-use super::queue::{Pushed, Queue};
-use crate::ledger::{Ledger, Verdict};
+use super::pool::{self, Pool};
+use super::queue::{Follow, Queue};
+use crate::cancel::Node;
+use crate::cause::Stopped;
+use crate::ledger::{Back, Conclusion, Ledger, Panicked, echo, stopped};
+use crate::options::Options;
 use crate::outcome::{Payload, discard};
+use crate::policy::{Policy, Verdict};
+use crate::task_info::TaskInfo;
 
-#[derive(Debug)]
 pub(super) struct Shared {
     /// The tasks that have not ended.
     pub(super) group: WaitGroup,
     pub(super) queue: Queue,
-    cancelled: AtomicBool,
+    pub(super) node: Arc<Node>,
+    pub(super) name: Option<Arc<str>>,
     ledger: Mutex<Ledger>,
+    /// No task with a higher index than this begins.
+    cut: AtomicU64,
+    /// Whether a value can decide anything.
+    counts_values: bool,
+    /// Whether there is, or was, a limit: then spawning asks for room.
+    limited: AtomicBool,
+    stack: Option<NonZeroUsize>,
+    /// Where its runners come from, once it asked for one.
+    pool: OnceLock<&'static Pool>,
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(options: &Options, policy: Policy, node: Arc<Node>) -> Self {
+        let limit = options.limit.map_or(usize::MAX, NonZeroUsize::get);
         Shared {
             group: WaitGroup::new(),
-            queue: Queue::new(),
-            cancelled: AtomicBool::new(false),
-            ledger: Mutex::new(Ledger::new()),
+            queue: Queue::new(limit),
+            node,
+            name: options.name.clone(),
+            cut: AtomicU64::new(u64::MAX),
+            counts_values: policy.counts_values(),
+            ledger: Mutex::new(Ledger::new(policy, options.catches)),
+            limited: AtomicBool::new(options.limit.is_some()),
+            stack: options.stack_size,
+            pool: OnceLock::new(),
         }
     }
 
     #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
-        // ORDERING: Relaxed. The flag only ever goes up and says nothing about other memory; why
-        // it went up is read from the ledger, under its lock.
-        self.cancelled.load(Ordering::Relaxed)
+        self.node.is_cancelled()
     }
 
-    pub(super) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+    /// Whether this task is not to begin any more.
+    #[inline]
+    pub(super) fn skips(&self, index: u64) -> bool {
+        // ORDERING: Relaxed. The number only goes down and says nothing about other memory.
+        self.is_cancelled() || index > self.cut.load(Ordering::Relaxed)
     }
 
-    /// Enters a task's panic.
-    pub(super) fn panicked(&self, payload: Payload, site: &Location<'_>) {
-        let (verdict, unneeded) = self.ledger.lock().panicked(payload, site);
-        if verdict == Verdict::CancelRest {
-            self.cancel();
+    /// Returns what those are told who wait in vain.
+    pub(super) fn stopped(&self) -> Stopped {
+        stopped(self.node.cause())
+    }
+
+    /// Whether a task may run on a thread that is not one of the scope's runners.
+    pub(super) fn runs_anywhere(&self) -> bool {
+        self.stack.is_none()
+    }
+
+    #[inline]
+    pub(super) fn is_limited(&self) -> bool {
+        // ORDERING: Relaxed. The limit itself is read under the queue's lock.
+        self.limited.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_limit(self: &Arc<Self>, limit: NonZeroUsize) {
+        self.limited.store(true, Ordering::Relaxed);
+        let follow = self.queue.set_limit(limit.get(), pool::cores());
+        self.follow(follow);
+    }
+
+    /// Enters a task that returned a value.
+    #[inline]
+    pub(super) fn value(&self, task: impl FnOnce() -> TaskInfo) {
+        if self.counts_values {
+            let verdict = self.ledger.lock().value(&task());
+            self.obey(verdict);
         }
-        if let Some(payload) = unneeded {
-            discard(payload);
-        }
     }
 
-    /// Hands over what the ledger holds, when every task has ended.
-    pub(super) fn take_ledger(&self) -> Ledger {
-        std::mem::take(&mut *self.ledger.lock())
+    /// Enters a task that returned an error. The number orders failures by completion.
+    pub(super) fn error(&self, task: &TaskInfo) -> usize {
+        let (order, verdict) = self.ledger.lock().error(task);
+        self.obey(verdict);
+        order
     }
 
-    /// Queues a counted task, and finds somebody to run it.
-    pub(super) fn push(self: &Arc<Self>, job: Job) {
-        match self.queue.push(job, pool::cores()) {
-            Pushed::Enough => {}
-            Pushed::WakeOwner(thread) => thread.unpark(),
-            Pushed::AskForRunner => pool::lend(Arc::clone(self) as _),
-        }
+    /// Enters a task that did not begin.
+    pub(super) fn cancelled(&self, task: &TaskInfo) {
+        let verdict = self.ledger.lock().cancelled(task);
+        self.obey(verdict);
     }
 
-    /// Returns when every task has ended, working the queue off meanwhile: the thread that leaves
-    /// the scope is a runner of it, and of nothing else (rule 15).
-    pub(super) fn finish(self: &Arc<Self>) {
-        let bomb = AbortOnUnwind;
-        let waker = waker();
-        let mut ended = pin!(self.group.wait_async());
-        loop {
-            while let Some(job) = self.queue.pop() {
-                job.run();
+    /// Enters a task's panic. Returns what those are told who wait for the task; and the payload,
+    /// if it is a failure that the scope reports, with its place among the failures.
+    pub(super) fn panicked(
+        &self,
+        payload: Payload,
+        task: &TaskInfo,
+    ) -> (Stopped, Option<(Payload, usize)>) {
+        let echo = echo(&payload, task);
+        let cancelled = self.is_cancelled();
+        let Panicked { verdict, back } = self.ledger.lock().panicked(payload, task, cancelled);
+        self.obey(verdict);
+        let failure = match back {
+            Back::Kept => None,
+            Back::Failure(payload, order) => Some((payload, order)),
+            Back::Unneeded(payload) => {
+                discard(payload);
+                None
             }
-            // A wake-up by the group or by the queue may have been used up while a task ran, so
-            // both are asked again before sleeping.
-            if ended.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                break;
+        };
+        (echo, failure)
+    }
+
+    fn obey(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Continue => {}
+            Verdict::Cut(index) => {
+                // Under no lock, so that another cut may come first: the lowest stays.
+                let mut cut = self.cut.load(Ordering::Relaxed);
+                while (index as u64) < cut {
+                    let order = Ordering::Relaxed;
+                    match self.cut.compare_exchange_weak(cut, index as u64, order, order) {
+                        Ok(_) => break,
+                        Err(now) => cut = now,
+                    }
+                }
             }
-            if self.queue.sleep(current()) {
-                park_until(None);
-                self.queue.wake();
+            Verdict::Cancel(cause) => {
+                self.node.cancel(cause);
             }
         }
-        if self.queue.asked() {
-            let client: Arc<dyn Client> = Arc::clone(self) as _;
-            pool::withdraw(&client);
+    }
+
+    /// Closes the ledger, when every task has ended.
+    pub(super) fn close(&self, body: Option<Payload>) -> Conclusion {
+        std::mem::take(&mut *self.ledger.lock()).close(body)
+    }
+
+    /// Queues a counted task, and finds somebody to run it. Returns its index.
+    pub(super) fn push(self: &Arc<Self>, job: Job) -> u64 {
+        let (index, follow) = self.queue.push(job, pool::cores());
+        self.follow(follow);
+        index
+    }
+
+    /// Queues a counted job that may be begun `shares` times.
+    pub(super) fn push_shares(self: &Arc<Self>, job: Job, shares: usize) {
+        let follow = self.queue.push_shares(job, shares, pool::cores());
+        self.follow(follow);
+    }
+
+    /// Does what follows from a change of the queue.
+    pub(super) fn follow(self: &Arc<Self>, follow: Follow) {
+        for thread in follow.wake {
+            thread.unpark();
         }
-        std::mem::forget(bomb);
-    }
-}
-
-impl Client for Shared {
-    fn work(&self) {
-        self.queue.attached();
-        while let Some(job) = self.queue.pop_or_detach() {
-            job.run();
+        if follow.ask {
+            self.lend();
         }
     }
 
-    fn progress(&self) -> Progress {
-        self.queue.progress()
+    /// Asks for the runner that the queue counts as asked for. Returns whether one may come; if
+    /// not, it does not count any more.
+    pub(super) fn lend(self: &Arc<Self>) -> bool {
+        let pool = self.pool.get_or_init(|| Pool::of_this_process(self.stack));
+        pool.lend(Arc::clone(self) as _)
     }
 
-    fn ask(&self, runners: usize) {
-        self.queue.ask(runners);
-    }
-
-    fn refuse(&self) {
-        self.queue.refuse();
-    }
-}
-
-/// Unwinding out of a scope whose tasks may be running would let them borrow what is gone. Nothing
-/// in `finish` unwinds; should it, by a mistake of ours, the process ends here.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        abort();
+    /// Takes back what was asked for and has not come.
+    pub(super) fn withdraw(self: &Arc<Self>) {
+        if let Some(pool) = self.pool.get() {
+            if self.queue.asked() {
+                pool.withdraw(&(Arc::clone(self) as _));
+            }
+        }
     }
 }
 
-/// Wakes the thread that leaves a scope.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("name", &self.name)
+            .field("group", &self.group)
+            .field("queue", &self.queue)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-thread_local! {
-    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
-}
-
-/// Returns a waker for this thread, which is made once for each thread; in one whose locals are gone
-/// already, each time.
-fn waker() -> Waker {
-    let make = || Waker::from(Arc::new(Unpark(current())));
-    WAKER
-        .try_with(|known| known.borrow_mut().get_or_insert_with(make).clone())
-        .unwrap_or_else(|_| make())
 }

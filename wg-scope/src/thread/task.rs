@@ -1,34 +1,57 @@
 //! One task: a closure on its way from the queue to its handle.
 
-use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
 
 use wg_core::Token;
-use wg_core::sync::{Mutex, Thread, current, park_until};
+use wg_core::sync::{Mutex, current};
 
+use super::frame::{self, Role};
 use super::job::Run;
+use super::pool;
+use super::queue::Begun;
 use super::shared::Shared;
-use crate::outcome::{Outcome, Stopped, drop_caught};
+use super::wait::{Vain, wait};
+use crate::cause::Stopped;
+use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::task_info::{Label, TaskInfo};
+
+/// What becomes of a task's outcome, where no handle claims it.
+pub(super) trait Settle<T>: Send + Sync {
+    /// Whether this value is an error, which the policy judges.
+    fn is_error(&self, _value: &T) -> bool {
+        false
+    }
+
+    /// Takes an outcome that no handle will claim. `order` orders failures by completion.
+    fn settle(&self, task: TaskInfo, outcome: Outcome<T>, order: usize);
+
+    /// Takes the payload of a panic that is a failure.
+    fn caught(&self, task: TaskInfo, payload: Payload, order: usize);
+}
 
 /// A task as its handle sees it.
 pub(super) trait Join<T>: Send + Sync {
     /// Runs the task in place if it has not begun, otherwise blocks until it has ended.
-    fn join(&self) -> Outcome<T>;
+    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain>;
 
-    /// Gives the result up: it is dropped by whoever finds it first, here or at the task's end.
-    fn abandon(&self);
+    /// Gives the result up: it is settled by whoever finds it first, here or at the task's end.
+    fn abandon(&self, index: u64);
 
     fn is_finished(&self) -> bool;
+
+    fn info(&self, index: u64) -> TaskInfo;
 }
 
-/// Where a task stands. The lock around it decides who runs the task and who drops its result.
+/// Where a task stands. The lock around it decides who runs the task and who settles its result.
 enum Stage<'scope, F, T> {
     /// Not begun. Who takes the closure runs it, and ends the membership when all is dropped.
     Queued(F, Token<'scope>, Holder),
     Running(Holder),
-    Ended(Outcome<T>),
+    Ended(Outcome<T>, usize),
     /// The result is somebody's, or nobody's any more. Nothing of the user's is left in here.
     Taken,
 }
@@ -36,28 +59,37 @@ enum Stage<'scope, F, T> {
 /// Whoever holds the handle of a task that has not ended.
 enum Holder {
     Busy,
-    Joining(Thread),
+    Joining(Waker),
     Gone,
 }
 
-pub(super) struct Cell<'scope, F, T> {
-    shared: &'scope Shared,
-    site: &'static Location<'static>,
+pub(super) struct Cell<'scope, F, T, S> {
+    scope: &'scope Arc<Shared>,
+    label: Label,
+    settle: S,
     stage: Mutex<Stage<'scope, F, T>>,
 }
 
-impl<'scope, F, T> Cell<'scope, F, T>
+impl<'scope, F, T, S> Cell<'scope, F, T, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
+    S: Settle<T> + 'scope,
 {
-    pub(super) fn new(
-        shared: &'scope Shared,
-        site: &'static Location<'static>,
-        closure: F,
-        token: Token<'scope>,
-    ) -> Self {
-        Cell { shared, site, stage: Mutex::new(Stage::Queued(closure, token, Holder::Busy)) }
+    /// Creates a task whose handle is held.
+    pub(super) fn held(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
+        let stage = Stage::Queued(closure, scope.group.token(), Holder::Busy);
+        Cell { scope, label, settle, stage: Mutex::new(stage) }
+    }
+
+    /// Creates a task that nobody holds a handle of.
+    pub(super) fn free(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
+        let stage = Stage::Queued(closure, scope.group.token(), Holder::Gone);
+        Cell { scope, label, settle, stage: Mutex::new(stage) }
+    }
+
+    fn task(&self, index: u64) -> TaskInfo {
+        TaskInfo::new(index, self.label.clone())
     }
 
     /// Takes the closure, if the task has not begun.
@@ -77,162 +109,255 @@ where
 
     /// Runs a task that was begun. When the token goes, at the very end, everything of the user's
     /// has been dropped or handed over (rule 1).
-    fn execute(&self, closure: F, token: Token<'scope>) {
-        let result = if self.shared.is_cancelled() {
-            drop_caught(closure).map(|()| Outcome::Cancelled)
+    fn execute(&self, index: u64, closure: F, token: Token<'scope>) {
+        let result = if self.scope.skips(index) {
+            drop_caught(closure).map(|()| None)
         } else {
-            catch_unwind(AssertUnwindSafe(closure)).map(Outcome::Value)
+            catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
-        let outcome = result.unwrap_or_else(|payload| {
-            self.shared.panicked(payload, self.site);
-            Outcome::Panicked
-        });
-        self.deliver(outcome);
+        let (outcome, order) = match result {
+            Ok(Some(value)) if self.settle.is_error(&value) => {
+                let order = self.scope.error(&self.task(index));
+                (Outcome::Value(value), order)
+            }
+            Ok(Some(value)) => {
+                self.scope.value(|| self.task(index));
+                (Outcome::Value(value), 0)
+            }
+            Ok(None) => {
+                self.scope.cancelled(&self.task(index));
+                (Outcome::Lost(Box::new(self.scope.stopped())), 0)
+            }
+            Err(payload) => (Outcome::Lost(Box::new(self.panicked(index, payload))), 0),
+        };
+        self.deliver(index, outcome, order);
         drop(token);
     }
 
-    fn deliver(&self, outcome: Outcome<T>) {
+    fn panicked(&self, index: u64, payload: Payload) -> Stopped {
+        let task = self.task(index);
+        let (echo, failure) = self.scope.panicked(payload, &task);
+        if let Some((payload, order)) = failure {
+            self.settle.caught(task, payload, order);
+        }
+        echo
+    }
+
+    fn deliver(&self, index: u64, outcome: Outcome<T>, order: usize) {
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Taken) {
             Stage::Running(Holder::Gone) => {
                 drop(stage);
-                self.forgo(outcome);
+                self.forgo(index, outcome, order);
             }
             Stage::Running(holder) => {
-                *stage = Stage::Ended(outcome);
+                *stage = Stage::Ended(outcome, order);
                 drop(stage);
-                if let Holder::Joining(thread) = holder {
-                    thread.unpark();
+                if let Holder::Joining(waker) = holder {
+                    waker.wake();
                 }
             }
             _ => unreachable!("only the one who began a task ends it"),
         }
     }
 
-    /// Drops a result that nobody wants. A panic in its drop is the task's, wherever it happens.
-    fn forgo(&self, outcome: Outcome<T>) {
-        if let Err(payload) = drop_caught(outcome) {
-            self.shared.panicked(payload, self.site);
+    /// Settles a result that no handle claims. A panic in its drop is the task's, wherever it
+    /// happens.
+    fn forgo(&self, index: u64, outcome: Outcome<T>, order: usize) {
+        let task = self.task(index);
+        let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
+        if let Err(payload) = catch_unwind(settled) {
+            self.panicked(index, payload);
         }
     }
-}
 
-impl<'scope, F, T> Run for Cell<'scope, F, T>
-where
-    F: FnOnce() -> T + Send + 'scope,
-    T: Send + 'scope,
-{
-    fn run(&self) {
-        if let Some((closure, token)) = self.begin() {
-            self.execute(closure, token);
+    /// Whether this thread may run the task in place, as far as its stack is concerned.
+    fn fits_here(&self) -> bool {
+        self.scope.runs_anywhere() && !frame::is_deep()
+    }
+
+    fn has_slot(&self) -> bool {
+        frame::role_in(self.scope) == Some(Role::Task)
+    }
+
+    /// Runs the task in place, if this thread may run it now.
+    fn run_in_place(&self, index: u64) {
+        if self.scope.skips(index) {
+            // Nothing of it will run, so it needs no slot.
+            self.run(index);
+        } else if self.has_slot() {
+            let begun = self.scope.queue.begin_in_slot(self.task(index));
+            self.run_framed(index);
+            self.scope.queue.end_in_slot(begun);
+        } else if let Some(begun) = self.scope.queue.begin_as_guest(self.task(index)) {
+            self.run_as_guest(index, begun);
         }
     }
-}
 
-impl<'scope, F, T> Join<T> for Cell<'scope, F, T>
-where
-    F: FnOnce() -> T + Send + 'scope,
-    T: Send + 'scope,
-{
-    fn join(&self) -> Outcome<T> {
-        self.run();
+    fn run_as_guest(&self, index: u64, begun: Begun) {
+        self.run_framed(index);
+        let follow = self.scope.queue.end(begun, pool::cores());
+        self.scope.follow(follow);
+    }
+
+    fn run_framed(&self, index: u64) {
+        let _frame = frame::enter(self.scope, Role::Task);
+        self.run(index);
+    }
+
+    /// Waits for the end of the task, which a guest may still have to run.
+    fn await_end(
+        &self,
+        index: u64,
+        deadline: Option<Instant>,
+        sleeper: Sleeper<'_>,
+    ) -> Result<Outcome<T>, Vain> {
         loop {
-            let mut stage = self.stage.lock();
-            match mem::replace(&mut *stage, Stage::Taken) {
-                Stage::Ended(outcome) => return outcome,
-                Stage::Running(_) => *stage = Stage::Running(Holder::Joining(current())),
-                _ => unreachable!("a task is joined once, and after it was begun"),
+            let step = wait(self.scope, deadline, |waker| {
+                if let Some(outcome) = self.take(waker) {
+                    if let Sleeper::HandedOver(slot) = sleeper {
+                        slot.claim();
+                    }
+                    return Some(Step::Ended(outcome));
+                }
+                if !matches!(sleeper, Sleeper::Guest) || self.has_begun() {
+                    return None;
+                }
+                // All slots were taken. A runner will come to it, or a slot becomes free for it.
+                self.scope.queue.hope(current());
+                self.scope.queue.begin_as_guest(self.task(index)).map(Step::Begun)
+            })?;
+            match step {
+                Step::Ended(outcome) => return Ok(outcome),
+                Step::Begun(begun) => self.run_as_guest(index, begun),
             }
-            drop(stage);
-            park_until(None);
         }
     }
 
-    fn abandon(&self) {
+    fn has_begun(&self) -> bool {
+        !matches!(*self.stage.lock(), Stage::Queued(..))
+    }
+
+    /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
+    fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
+        let mut stage = self.stage.lock();
+        match mem::replace(&mut *stage, Stage::Taken) {
+            Stage::Ended(outcome, _) => return Some(outcome),
+            Stage::Running(_) => *stage = Stage::Running(Holder::Joining(waker.clone())),
+            Stage::Queued(closure, token, _) => {
+                *stage = Stage::Queued(closure, token, Holder::Joining(waker.clone()));
+            }
+            Stage::Taken => unreachable!("a task is joined once"),
+        }
+        None
+    }
+}
+
+/// What a joiner waits for.
+enum Step<T> {
+    Ended(Outcome<T>),
+    /// There was a slot to run the task in.
+    Begun(Begun),
+}
+
+/// How a joiner waits.
+#[derive(Clone, Copy)]
+enum Sleeper<'a> {
+    /// For a task that has begun.
+    Beside,
+    /// For that, or for a slot to run it in.
+    Guest,
+    /// For a task that others have to begin.
+    HandedOver(&'a HandedOver<'a>),
+}
+
+/// A join that others have to carry out; the joiner's slot, if it has one, is theirs meanwhile.
+struct HandedOver<'a> {
+    scope: &'a Arc<Shared>,
+    lent: std::cell::Cell<bool>,
+}
+
+impl<'a> HandedOver<'a> {
+    /// Asks for one runner more. None if there is nobody, and nobody will come.
+    fn to_others(scope: &'a Arc<Shared>, has_slot: bool) -> Option<Self> {
+        scope.queue.hand_over(has_slot);
+        let handed_over = HandedOver { scope, lent: std::cell::Cell::new(has_slot) };
+        (scope.lend() || scope.queue.has_runners()).then_some(handed_over)
+    }
+
+    fn claim(&self) {
+        if self.lent.replace(false) {
+            self.scope.queue.claim();
+        }
+    }
+}
+
+impl Drop for HandedOver<'_> {
+    fn drop(&mut self) {
+        self.claim();
+    }
+}
+
+impl<'scope, F, T, S> Run for Cell<'scope, F, T, S>
+where
+    F: FnOnce() -> T + Send + 'scope,
+    T: Send + 'scope,
+    S: Settle<T> + 'scope,
+{
+    fn run(&self, index: u64) {
+        if let Some((closure, token)) = self.begin() {
+            self.execute(index, closure, token);
+        }
+    }
+
+    fn info(&self, index: u64) -> TaskInfo {
+        self.task(index)
+    }
+}
+
+impl<'scope, F, T, S> Join<T> for Cell<'scope, F, T, S>
+where
+    F: FnOnce() -> T + Send + 'scope,
+    T: Send + 'scope,
+    S: Settle<T> + 'scope,
+{
+    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
+        // A timed join runs nothing: there would be no end to it.
+        if self.has_begun() || (deadline.is_some() && !self.scope.skips(index)) {
+            return self.await_end(index, deadline, Sleeper::Beside);
+        }
+        if self.fits_here() || self.scope.skips(index) {
+            self.run_in_place(index);
+            return self.await_end(index, deadline, Sleeper::Guest);
+        }
+        let Some(handed_over) = HandedOver::to_others(self.scope, self.has_slot()) else {
+            // Nobody else will ever come. Better a deep stack than none.
+            self.run_in_place(index);
+            return self.await_end(index, deadline, Sleeper::Guest);
+        };
+        self.await_end(index, deadline, Sleeper::HandedOver(&handed_over))
+    }
+
+    fn abandon(&self, index: u64) {
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Taken) {
             Stage::Queued(closure, token, _) => {
                 *stage = Stage::Queued(closure, token, Holder::Gone);
             }
             Stage::Running(_) => *stage = Stage::Running(Holder::Gone),
-            Stage::Ended(outcome) => {
+            Stage::Ended(outcome, order) => {
                 drop(stage);
-                self.forgo(outcome);
+                self.forgo(index, outcome, order);
             }
             Stage::Taken => {}
         }
     }
 
     fn is_finished(&self) -> bool {
-        matches!(*self.stage.lock(), Stage::Ended(_))
-    }
-}
-
-/// The handle of a task: its value, once.
-///
-/// Dropping the handle gives the value up, not the task: it runs all the same, and the scope waits
-/// for it. A handle cannot outlive its scope; it may be moved into other tasks of it.
-pub struct Task<'scope, T> {
-    cell: Arc<dyn Join<T> + 'scope>,
-}
-
-impl<'scope, T> Task<'scope, T> {
-    pub(super) fn new(cell: Arc<dyn Join<T> + 'scope>) -> Self {
-        Task { cell }
+        matches!(*self.stage.lock(), Stage::Ended(..))
     }
 
-    /// Waits for the task and returns its value.
-    ///
-    /// A task that has not begun is run here, on this thread; otherwise this thread sleeps until
-    /// the task has ended. It runs no other task meanwhile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let numbers = [1, 2, 3, 4];
-    /// let (left, right) = numbers.split_at(2);
-    /// let sum = wg::scope(|s| {
-    ///     let left = s.spawn(|| left.iter().sum::<i32>());
-    ///     let right = s.spawn(|| right.iter().sum::<i32>());
-    ///     left.join() + right.join()
-    /// });
-    /// assert_eq!(sum, 10);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the task panicked, or did not begin because the scope was cancelled, there is no value:
-    /// this unwinds with [`Stopped`], silently, and the scope resumes the panic that was the cause.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks until the task has ended. A task that joins one which waits for it waits for ever.
-    ///
-    /// # Memory ordering
-    ///
-    /// What the task did happens before the return.
-    pub fn join(self) -> T {
-        match self.cell.join() {
-            Outcome::Value(value) => value,
-            Outcome::Panicked | Outcome::Cancelled => resume_unwind(Box::new(Stopped)),
-        }
-    }
-
-    /// Returns whether the task has ended, so that [`join`](Self::join) will not block.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.cell.is_finished()
-    }
-}
-
-impl<T> Drop for Task<'_, T> {
-    fn drop(&mut self) {
-        self.cell.abandon();
-    }
-}
-
-impl<T> fmt::Debug for Task<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    fn info(&self, index: u64) -> TaskInfo {
+        self.task(index)
     }
 }

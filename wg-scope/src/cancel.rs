@@ -1,0 +1,317 @@
+//! Cancelling: a level that goes up once, with its cause, and from outer scopes to inner ones.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Weak;
+use std::task::Waker;
+use std::time::Instant;
+
+use slab::Slab;
+use wg_core::sync::{Arc, AtomicBool, Mutex, Ordering};
+
+use crate::cause::Cause;
+use crate::outcome::discard;
+
+/// A scope's place in the tree: whether it is cancelled, why, and who must hear of it.
+pub(crate) struct Node {
+    cancelled: AtomicBool,
+    inner: Mutex<Inner>,
+    /// The earliest of its own and the outer deadlines.
+    deadline: Option<Instant>,
+    outer: Vec<Link>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Set once. From then on nothing is added below.
+    cause: Option<Cause>,
+    children: Slab<Child>,
+    sleepers: Slab<Waker>,
+}
+
+struct Child {
+    node: Weak<Node>,
+    relation: Relation,
+}
+
+/// How a cause reads one level further in.
+#[derive(Clone, Copy)]
+pub(crate) enum Relation {
+    /// As that of an outer scope.
+    Inside,
+    /// Unchanged: both are the same scope to the user.
+    Same,
+}
+
+/// A node's entry in one that it hears from.
+struct Link {
+    node: Arc<Node>,
+    key: usize,
+}
+
+impl Node {
+    /// Creates a node that hears from `outer`, and whose deadline is the earliest of all.
+    pub(crate) fn new(outer: &[(&Arc<Node>, Relation)], own: Option<Instant>) -> Arc<Node> {
+        let deadlines = outer.iter().filter_map(|(node, _)| node.deadline);
+        let deadline = deadlines.chain(own).min();
+        let mut heard = None;
+        let node = Arc::new_cyclic(|this| {
+            let mut links = Vec::with_capacity(outer.len());
+            for &(node, relation) in outer {
+                let mut inner = node.inner.lock();
+                if let Some(cause) = &inner.cause {
+                    heard.get_or_insert_with(|| relation.read(cause));
+                } else {
+                    let key = inner.children.insert(Child { node: this.clone(), relation });
+                    links.push(Link { node: Arc::clone(node), key });
+                }
+            }
+            let inner = Mutex::new(Inner::default());
+            Node { cancelled: AtomicBool::new(false), inner, deadline, outer: links }
+        });
+        if let Some(cause) = heard {
+            node.cancel(cause);
+        }
+        node
+    }
+
+    /// One relaxed load.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        // ORDERING: Relaxed. The flag only ever goes up and says nothing about other memory; why
+        // it went up is read under the lock.
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        // The flag goes up after the cause is set, so where it is up there is a cause.
+        if self.is_cancelled() { self.inner.lock().cause.clone() } else { None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether a deadline of its own has to be watched: one that no outer node watches already.
+    pub(crate) fn own_deadline(&self) -> Option<Instant> {
+        let outer = self.outer.iter().filter_map(|link| link.node.deadline).min();
+        self.deadline.filter(|&own| outer.is_none_or(|outer| own < outer))
+    }
+
+    /// Cancels this node and all below, unless it is cancelled already: the first cause stays.
+    /// Returns whether it was this call that did it.
+    pub(crate) fn cancel(&self, cause: Cause) -> bool {
+        // A list instead of recursion: the tree may be deeper than the stack.
+        let mut below = Vec::new();
+        let first = self.cancel_one(cause, &mut below);
+        while let Some((node, cause)) = below.pop() {
+            node.cancel_one(cause, &mut below);
+        }
+        first
+    }
+
+    fn cancel_one(&self, cause: Cause, below: &mut Vec<(Arc<Node>, Cause)>) -> bool {
+        let mut inner = self.inner.lock();
+        if inner.cause.is_some() {
+            return false;
+        }
+        let children = std::mem::take(&mut inner.children);
+        let sleepers = std::mem::take(&mut inner.sleepers);
+        inner.cause = Some(cause.clone());
+        self.cancelled.store(true, Ordering::Relaxed);
+        drop(inner);
+        for (_, child) in children {
+            if let Some(node) = child.node.upgrade() {
+                below.push((node, child.relation.read(&cause)));
+            }
+        }
+        for (_, waker) in sleepers {
+            // A waker is foreign code. Whoever cancels is not to be blamed for its panic.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                discard(payload);
+            }
+        }
+        true
+    }
+
+    /// Enters who is to be woken on cancel; None if it is cancelled already.
+    pub(crate) fn listen(&self, waker: Waker) -> Option<usize> {
+        let mut inner = self.inner.lock();
+        if inner.cause.is_some() { None } else { Some(inner.sleepers.insert(waker)) }
+    }
+
+    /// Takes back what [`listen`](Self::listen) entered.
+    pub(crate) fn unlisten(&self, key: usize) {
+        let mut inner = self.inner.lock();
+        let waker = if inner.cause.is_none() { inner.sleepers.try_remove(key) } else { None };
+        drop(inner);
+        drop(waker);
+    }
+}
+
+impl Relation {
+    fn read(self, cause: &Cause) -> Cause {
+        match self {
+            Relation::Inside => cause.inward(),
+            Relation::Same => cause.clone(),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        for Link { node, key } in std::mem::take(&mut self.outer) {
+            let mut inner = node.inner.lock();
+            // Once it is cancelled its children are nobody's, and the key is stale.
+            let child = if inner.cause.is_none() { inner.children.try_remove(key) } else { None };
+            drop(inner);
+            drop(child);
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("cause", &self.cause())
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle by which scopes are cancelled from outside: once cancelled it stays so.
+///
+/// Give it to any number of scopes by [`Options::cancel`](crate::Options::cancel); they are
+/// cancelled with it, and so is every scope inside. Cloning gives another handle of the same.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let stop = wg::Cancel::new();
+/// let why = wg::options().cancel(&stop).scope(|s| {
+///     s.spawn(|| s.sleep(Duration::MAX)); // a wait of ours: it returns early
+///     stop.cancel("enough");
+///     s.cancelled_by()
+/// });
+/// assert_eq!(why.unwrap().to_string(), "cancelled: enough");
+/// ```
+#[derive(Clone)]
+pub struct Cancel {
+    node: Arc<Node>,
+}
+
+impl Cancel {
+    /// Creates a handle that cancels what it is given to.
+    #[must_use]
+    pub fn new() -> Self {
+        Cancel { node: Node::new(&[], None) }
+    }
+
+    pub(crate) fn of(node: &Arc<Node>) -> Self {
+        Cancel { node: Arc::clone(node) }
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Creates a handle that is cancelled with this one, and can be cancelled without it.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Cancel { node: Node::new(&[(&self.node, Relation::Inside)], None) }
+    }
+
+    /// Cancels, unless that was done before: the first reason stays. Wakes every wait in the
+    /// scopes that this reaches. Returns whether it was this call that did it.
+    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        self.node.cancel(Cause::Asked(reason.into()))
+    }
+
+    /// Returns whether it is cancelled. One relaxed load.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.node.is_cancelled()
+    }
+
+    /// Returns why it is cancelled, if it is.
+    #[must_use]
+    pub fn cancelled_by(&self) -> Option<Cause> {
+        self.node.cause()
+    }
+}
+
+impl Default for Cancel {
+    fn default() -> Self {
+        Cancel::new()
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancel").field("cancelled_by", &self.cancelled_by()).finish()
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use super::*;
+
+    fn inside(outer: &Arc<Node>) -> Arc<Node> {
+        Node::new(&[(outer, Relation::Inside)], None)
+    }
+
+    #[test]
+    fn rule_18_outer_reaches_inner_and_inner_does_not_reach_outer() {
+        let outer = Node::new(&[], None);
+        let (left, right) = (inside(&outer), inside(&outer));
+        let leaf = inside(&left);
+        assert!(left.cancel(Cause::Deadline));
+        assert!(leaf.is_cancelled() && !outer.is_cancelled() && !right.is_cancelled());
+        assert!(outer.cancel(Cause::BodyFailed));
+        assert_eq!(right.cause(), Some(Cause::Outer(std::sync::Arc::new(Cause::BodyFailed))));
+        assert_eq!(left.cause(), Some(Cause::Deadline), "the first cause stays");
+        assert_eq!(inside(&right).cause(), right.cause(), "born cancelled, and wrapped once");
+    }
+
+    #[test]
+    fn rule_18_a_tree_deeper_than_the_stack_is_cancelled() {
+        let root = Node::new(&[], None);
+        let mut chain = vec![inside(&root)];
+        for _ in 0..100_000 {
+            chain.push(inside(chain.last().unwrap()));
+        }
+        root.cancel(Cause::BodyFailed);
+        assert!(chain.iter().all(|node| node.is_cancelled()));
+        // From the leaf up, so that no drop is nested in another.
+        while chain.pop().is_some() {}
+    }
+
+    #[test]
+    fn a_node_that_is_gone_leaves_nothing_in_its_outer_one() {
+        let outer = Node::new(&[], None);
+        for _ in 0..100 {
+            let key = outer.listen(Waker::noop().clone()).unwrap();
+            drop(inside(&outer));
+            outer.unlisten(key);
+        }
+        let inner = outer.inner.lock();
+        assert!(inner.children.is_empty() && inner.sleepers.is_empty());
+    }
+
+    #[test]
+    fn rule_21_the_earliest_deadline_counts_and_is_watched_once() {
+        let now = Instant::now();
+        let later = now + std::time::Duration::from_secs(60);
+        let outer = Node::new(&[], Some(now));
+        let inner = Node::new(&[(&outer, Relation::Inside)], Some(later));
+        assert_eq!((inner.deadline(), inner.own_deadline()), (Some(now), None));
+        let inner = Node::new(&[(&inner, Relation::Inside)], None);
+        assert_eq!((inner.deadline(), inner.own_deadline()), (Some(now), None));
+        let outer = Node::new(&[], Some(later));
+        let inner = Node::new(&[(&outer, Relation::Inside)], Some(now));
+        assert_eq!(inner.own_deadline(), Some(now));
+    }
+}

@@ -1,0 +1,100 @@
+//! Where a thread stands: in which scopes' bodies and tasks, from the outermost to the innermost.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::cancel::Node;
+
+/// What a thread does in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It runs the body, or waits at the end. It holds no slot.
+    Body,
+    /// It runs a task, in a slot.
+    Task,
+}
+
+struct Frame {
+    scope: Arc<Shared>,
+    role: Role,
+}
+
+thread_local! {
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    /// Where the stack stood when the outermost frame was entered.
+    static BASE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How much of a stack tasks in place may use before further ones are left to other threads. A
+/// quarter of what std gives a thread: the rest is for the task itself.
+const STACK_BUDGET: usize = 512 * 1024;
+
+/// Ends a frame when it is dropped. Frames end in the reverse order of their beginnings.
+pub(super) struct Entered(());
+
+/// Enters a frame. In a thread whose locals are gone already, there are no frames: its scopes hear
+/// of no outer one.
+pub(super) fn enter(scope: &Arc<Shared>, role: Role) -> Entered {
+    let frame = Frame { scope: Arc::clone(scope), role };
+    let _ = FRAMES.try_with(|frames| {
+        let mut frames = frames.borrow_mut();
+        if frames.is_empty() {
+            let _ = BASE.try_with(|base| base.set(here()));
+        }
+        frames.push(frame);
+    });
+    Entered(())
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let frame = FRAMES.try_with(|frames| frames.borrow_mut().pop());
+        drop(frame);
+    }
+}
+
+/// Returns the place in the tree of the innermost scope that this thread is in.
+pub(super) fn innermost() -> Option<Arc<Node>> {
+    let node = |frames: &RefCell<Vec<Frame>>| {
+        frames.borrow().last().map(|frame| Arc::clone(&frame.scope.node))
+    };
+    FRAMES.try_with(node).ok().flatten()
+}
+
+/// Returns what this thread does in this scope; None if it is not in it.
+pub(super) fn role_in(scope: &Arc<Shared>) -> Option<Role> {
+    let role = |frames: &RefCell<Vec<Frame>>| {
+        let frames = frames.borrow();
+        frames.iter().rev().find(|frame| Arc::ptr_eq(&frame.scope, scope)).map(|frame| frame.role)
+    };
+    FRAMES.try_with(role).ok().flatten()
+}
+
+/// Returns the limited scopes of which this thread runs a task, once each.
+pub(super) fn slots() -> Vec<Arc<Shared>> {
+    let slots = |frames: &RefCell<Vec<Frame>>| {
+        let mut slots: Vec<Arc<Shared>> = Vec::new();
+        for frame in frames.borrow().iter() {
+            let limited = frame.role == Role::Task && frame.scope.is_limited();
+            if limited && !slots.iter().any(|scope| Arc::ptr_eq(scope, &frame.scope)) {
+                slots.push(Arc::clone(&frame.scope));
+            }
+        }
+        slots
+    };
+    FRAMES.try_with(slots).unwrap_or_default()
+}
+
+/// Whether this thread's stack has no room for another task in place.
+pub(super) fn is_deep() -> bool {
+    let base = BASE.try_with(Cell::get).unwrap_or_default();
+    base != 0 && base.abs_diff(here()) > STACK_BUDGET
+}
+
+/// Returns about where the stack stands.
+#[inline(never)]
+fn here() -> usize {
+    let local = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&local)).addr()
+}

@@ -1,0 +1,114 @@
+//! Working a scope's queue off: as a runner that was lent, and as the thread that leaves the scope.
+
+use std::future::Future;
+use std::pin::pin;
+use std::process::abort;
+use std::sync::Arc;
+use std::task::Context;
+
+use wg_core::sync::{current, park_until};
+
+use super::frame::{self, Role};
+use super::pool::{Client, Progress, cores};
+use super::queue::Next;
+use super::shared::Shared;
+use super::sleep::{Asleep, waker};
+
+impl Client for Shared {
+    fn work(self: Arc<Self>) {
+        self.queue.attached();
+        let _frame = frame::enter(&self, Role::Task);
+        let mut begun = None;
+        loop {
+            let (next, follow) = self.queue.next_or_detach(begun);
+            self.follow(follow);
+            let Some(Next { job, index, begun: now }) = next else { break };
+            begun = Some(now);
+            job.run(index);
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.queue.progress()
+    }
+
+    fn ask(&self, runners: usize) {
+        self.queue.ask(runners);
+    }
+
+    fn refuse(&self) {
+        for thread in self.queue.refuse() {
+            thread.unpark();
+        }
+    }
+}
+
+/// Runs one task of this scope here, if one may begin.
+pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
+    let (next, _) = scope.queue.next(None);
+    let Some(Next { job, index, begun }) = next else { return false };
+    let frame = frame::enter(scope, Role::Task);
+    job.run(index);
+    drop(frame);
+    let follow = scope.queue.end(begun, cores());
+    scope.follow(follow);
+    true
+}
+
+/// Returns when every task has ended, working the queue off meanwhile: the thread that leaves the
+/// scope is a runner of it, and of nothing else (rule 15).
+pub(super) fn finish(scope: &Arc<Shared>) {
+    let bomb = AbortOnUnwind;
+    let waker = waker();
+    let mut ended = pin!(scope.group.wait_async());
+    loop {
+        // On a stack that is nearly used up, or too small for these tasks, others have to.
+        let works = scope.runs_anywhere() && !frame::is_deep();
+        if works {
+            work_off(scope);
+        }
+        // A wake-up by the group or by the queue may have been used up while a task ran, so both
+        // are asked again before sleeping.
+        if ended.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            break;
+        }
+        if !works && scope.queue.is_deserted() && !scope.lend() && run_one(scope) {
+            continue;
+        }
+        if !works {
+            scope.queue.stand_by(current());
+        }
+        if !works || scope.queue.sleep(current()) {
+            let asleep = Asleep::fall();
+            park_until(None);
+            drop(asleep);
+            scope.queue.wake();
+        }
+    }
+    scope.withdraw();
+    std::mem::forget(bomb);
+}
+
+fn work_off(scope: &Arc<Shared>) {
+    let (mut next, _) = scope.queue.next(None);
+    if next.is_none() {
+        return;
+    }
+    let _frame = frame::enter(scope, Role::Task);
+    while let Some(Next { job, index, begun }) = next {
+        job.run(index);
+        let (after, follow) = scope.queue.next(Some(begun));
+        scope.follow(follow);
+        next = after;
+    }
+}
+
+/// Unwinding out of a scope whose tasks may be running would let them borrow what is gone. Nothing
+/// in `finish` unwinds; should it, by a mistake of ours, the process ends here.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        abort();
+    }
+}

@@ -1,0 +1,358 @@
+//! Scopes whose tasks may fail.
+
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+
+use wg_core::sync::Mutex;
+
+use super::entry::{Entry, split, unwinding};
+use super::handle::TryTask;
+use super::scope::Scope;
+use super::task::Settle;
+use crate::cause::{Cause, Stopped};
+use crate::failure::{Errors, Failure, FailureKind};
+use crate::ledger::{Unwind, echo};
+use crate::options::{Options, options};
+use crate::outcome::{Outcome, Payload};
+use crate::policy::Policy;
+use crate::task_info::{Label, TaskInfo};
+
+/// A scope whose tasks return `Result`, and which knows what a failure does to the others.
+///
+/// Made by [`try_scope`] and [`collect_scope`]. It is a [`Scope`] in everything else: what that can
+/// do, this can.
+pub struct TryScope<'scope, 'env, E> {
+    plain: Scope<'scope, 'env>,
+    failures: Failures<E>,
+}
+
+/// The failures that nobody has claimed, each with its place in the order of completion.
+pub(super) struct Failures<E>(Mutex<Vec<(usize, Failure<E>)>>);
+
+impl<E> Failures<E> {
+    fn add(&self, order: usize, failure: Failure<E>) {
+        self.0.lock().push((order, failure));
+    }
+
+    fn take(&self) -> Vec<(usize, Failure<E>)> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+/// What becomes of the outcomes of tasks that may fail: errors are kept for the scope.
+#[derive(Debug)]
+pub(super) struct Report<'scope, E>(&'scope Failures<E>);
+
+impl<E> Clone for Report<'_, E> {
+    fn clone(&self) -> Self {
+        Report(self.0)
+    }
+}
+
+impl<E> Report<'_, E> {
+    /// Keeps an error for the scope.
+    pub(super) fn failed(&self, task: TaskInfo, error: E, order: usize) {
+        self.0.add(order, Failure::error(Some(task), error));
+    }
+
+    /// Keeps a panic that is a failure.
+    pub(super) fn panicked(&self, task: TaskInfo, payload: Payload, order: usize) {
+        self.0.add(order, Failure::panic(task, payload));
+    }
+}
+
+impl<T, E: Send> Settle<Result<T, E>> for Report<'_, E> {
+    fn is_error(&self, value: &Result<T, E>) -> bool {
+        value.is_err()
+    }
+
+    fn settle(&self, task: TaskInfo, outcome: Outcome<Result<T, E>>, order: usize) {
+        if let Outcome::Value(Err(error)) = outcome {
+            self.failed(task, error, order);
+        }
+    }
+
+    fn caught(&self, task: TaskInfo, payload: Payload, order: usize) {
+        self.panicked(task, payload, order);
+    }
+}
+
+/// Runs `body`, in which tasks may be started that may fail; the first failure cancels the rest and
+/// comes back.
+///
+/// Otherwise as [`scope`](crate::scope): it returns when the body and every task have ended.
+///
+/// # Examples
+///
+/// ```
+/// fn read(name: &str) -> std::io::Result<usize> {
+///     if name.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(name.len()) }
+/// }
+///
+/// let total = wg::try_scope(|s| {
+///     let first = s.spawn(|| read("one"));
+///     let second = s.spawn(|| read("three"));
+///     Ok(first.join()? + second.join()?)
+/// });
+/// assert_eq!(total.unwrap(), 8);
+///
+/// // Nobody has to join: an error that nobody took is the scope's.
+/// let failed = wg::try_scope(|s| {
+///     s.spawn(|| read("one"));
+///     s.spawn(|| read(""));
+///     Ok(())
+/// });
+/// assert_eq!(failed.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+/// ```
+///
+/// # Errors
+///
+/// The first error by completion: of a task that nobody joined, or of the body. An error that was
+/// joined is the joiner's; handed on with `?` it comes back here all the same. If tasks were lost to
+/// a deadline or to an outer scope's cancel, [`Stopped`] says so; being cancelled by hand is no
+/// error. Where several tasks fail, only the first error is returned: [`collect_scope`] keeps all.
+///
+/// # Panics
+///
+/// As [`scope`](crate::scope). Under [`catch_panics`](Options::catch_panics) a task's panic is an
+/// error, [`Stopped`] with the panic's words.
+///
+/// # Blocking
+///
+/// As [`scope`](crate::scope).
+#[track_caller]
+pub fn try_scope<'env, F, R, E>(body: F) -> Result<R, E>
+where
+    F: for<'scope> FnOnce(&'scope TryScope<'scope, 'env, E>) -> Result<R, E>,
+    E: From<Stopped> + Send + 'env,
+{
+    options().try_scope(body)
+}
+
+/// Runs `body`, in which tasks may be started that may fail; none cancels another, and every failure
+/// comes back.
+///
+/// # Examples
+///
+/// ```
+/// let (spawned, errors) = wg::collect_scope(|s| {
+///     for n in 0..120 {
+///         s.spawn(move || if n % 50 == 0 { Err(format!("{n} is bad")) } else { Ok(()) });
+///     }
+///     s.counts().spawned
+/// });
+/// assert_eq!(spawned, 120);
+/// assert_eq!(errors.len(), 3);
+/// assert!(errors.to_string().starts_with("3 of 120 tasks failed; first: task#0 spawned at "));
+/// ```
+///
+/// `errors.or(value)?` goes on only if there are none.
+///
+/// # Panics
+///
+/// As [`scope`](crate::scope). Under [`catch_panics`](Options::catch_panics) a task's panic is one
+/// of the failures, with its payload.
+///
+/// # Blocking
+///
+/// As [`scope`](crate::scope).
+#[track_caller]
+pub fn collect_scope<'env, F, R, E>(body: F) -> (R, Errors<E>)
+where
+    F: for<'scope> FnOnce(&'scope TryScope<'scope, 'env, E>) -> R,
+    E: Send + 'env,
+{
+    options().collect_scope(body)
+}
+
+/// # Scopes whose tasks may fail, on threads
+impl Options {
+    /// As [`try_scope`], with these options.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_scope`], if the [`policy`](Options::policy) calls it a failure.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_scope`].
+    #[track_caller]
+    pub fn try_scope<'env, F, R, E>(&self, body: F) -> Result<R, E>
+    where
+        F: for<'scope> FnOnce(&'scope TryScope<'scope, 'env, E>) -> Result<R, E>,
+        E: From<Stopped> + Send + 'env,
+    {
+        let site = Location::caller();
+        let policy = self.policy_or(Policy::fail_fast());
+        let mut entry = Entry::new(self, policy.clone());
+        let scope = TryScope::of(&entry);
+        // Whether the body failed of itself, before anything else went wrong.
+        let mut body_was_first = false;
+        let result = entry.run(|| {
+            let result = body(&scope);
+            if result.is_err() {
+                body_was_first = scope.shared().node.cancel(Cause::BodyFailed);
+            }
+            result
+        });
+        let (result, payload) = split(result);
+        let conclusion = entry.close(payload);
+        let shared = entry.shared();
+        match conclusion.unwind {
+            Unwind::Not => {}
+            Unwind::Echo(stopped) => return Err(E::from(stopped)),
+            unwind => unwinding(unwind, result, shared, site),
+        }
+        let result = result.expect("a body that did not panic returned");
+        if body_was_first {
+            return result;
+        }
+        let mut failures = scope.failures.take();
+        let tally = conclusion.tally;
+        let lost = tally.cancelled > 0 && shared.node.cause() == Some(Cause::Deadline);
+        if result.is_ok() && !conclusion.failed && !lost {
+            return result;
+        }
+        if policy.takes_the_lowest() {
+            failures.sort_by_key(|(_, failure)| failure.index());
+        } else {
+            failures.sort_by_key(|&(order, _)| order);
+        }
+        if let Some((_, failure)) = failures.into_iter().next() {
+            return Err(into_error(failure));
+        }
+        if result.is_err() {
+            return result;
+        }
+        if lost {
+            return Err(E::from(shared.stopped()));
+        }
+        if policy.lacks_successes(&tally) {
+            return Err(E::from(Stopped::new(Cause::TooFewSuccesses)));
+        }
+        // Whoever joined the tasks that failed has dealt with their errors.
+        result
+    }
+
+    /// As [`collect_scope`], with these options.
+    ///
+    /// # Panics
+    ///
+    /// As [`collect_scope`].
+    #[track_caller]
+    pub fn collect_scope<'env, F, R, E>(&self, body: F) -> (R, Errors<E>)
+    where
+        F: for<'scope> FnOnce(&'scope TryScope<'scope, 'env, E>) -> R,
+        E: Send + 'env,
+    {
+        let site = Location::caller();
+        let mut entry = Entry::new(self, self.policy_or(Policy::collect_all()));
+        let scope = TryScope::of(&entry);
+        let result = entry.run(|| body(&scope));
+        let (result, payload) = split(result);
+        let conclusion = entry.close(payload);
+        match conclusion.unwind {
+            Unwind::Not => {}
+            unwind => unwinding(unwind, result, entry.shared(), site),
+        }
+        let failures = scope.failures.take().into_iter().map(|(_, failure)| failure).collect();
+        let tasks = scope.counts().spawned;
+        let errors = Errors::new(failures, tasks, conclusion.tally.cancelled);
+        (result.expect("a body that did not panic returned"), errors)
+    }
+}
+
+/// A failure as the error of a whole scope.
+fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
+    let task = failure.task().cloned();
+    match (failure.into_kind(), task) {
+        (FailureKind::Error(error), _) => error,
+        (FailureKind::Panic(payload), Some(task)) => E::from(echo(&payload, &task)),
+        (FailureKind::Panic(_), None) => unreachable!("a body's panic is resumed"),
+    }
+}
+
+impl<'scope, 'env, E: Send + 'scope> TryScope<'scope, 'env, E> {
+    fn of(entry: &Entry) -> Self {
+        TryScope { plain: Scope::of(entry), failures: Failures(Mutex::new(Vec::new())) }
+    }
+
+    pub(super) fn report(&'scope self) -> Report<'scope, E> {
+        Report(&self.failures)
+    }
+
+    /// Starts a task that may fail; see [`Scope::spawn`].
+    ///
+    /// Its error goes to whoever joins it, or else to the scope. The policy judges it when it
+    /// happens.
+    #[track_caller]
+    pub fn spawn<F, T>(&'scope self, task: F) -> TryTask<'scope, T, E>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let label = Label::Site(Location::caller());
+        TryTask::new(self.plain.start(label, task, self.report()))
+    }
+
+    /// Names the task that is spawned next; see [`Scope::task`].
+    pub fn task<'a>(&'scope self, name: &'a str) -> TryNamed<'a, 'scope, 'env, E> {
+        TryNamed { scope: self, name }
+    }
+
+    /// Starts a task for each closure, and returns their handles in the same order; see
+    /// [`Scope::spawn_all`].
+    #[track_caller]
+    pub fn spawn_all<I, F, T>(&'scope self, tasks: I) -> Vec<TryTask<'scope, T, E>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> Result<T, E> + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let site = Location::caller();
+        let start = |task| TryTask::new(self.plain.start(Label::Site(site), task, self.report()));
+        tasks.into_iter().map(start).collect()
+    }
+}
+
+impl<'scope, 'env, E> Deref for TryScope<'scope, 'env, E> {
+    type Target = Scope<'scope, 'env>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.plain
+    }
+}
+
+impl<E> fmt::Debug for TryScope<'_, '_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryScope").field("plain", &self.plain).finish_non_exhaustive()
+    }
+}
+
+impl<E> fmt::Debug for Failures<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Failures").field(&self.0.lock().len()).finish()
+    }
+}
+
+/// A name for the task that is spawned next. Made by [`TryScope::task`].
+#[must_use = "a name without a task does nothing"]
+#[derive(Debug)]
+pub struct TryNamed<'a, 'scope, 'env, E> {
+    scope: &'scope TryScope<'scope, 'env, E>,
+    name: &'a str,
+}
+
+impl<'scope, E: Send + 'scope> TryNamed<'_, 'scope, '_, E> {
+    /// As [`TryScope::spawn`].
+    #[track_caller]
+    pub fn spawn<F, T>(self, task: F) -> TryTask<'scope, T, E>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let label = Label::named(self.name, Location::caller());
+        TryTask::new(self.scope.plain.start(label, task, self.scope.report()))
+    }
+}
