@@ -12,5 +12,10 @@ pages! {
     scope_readme = "wg-scope/README.md";
     introduction = "book/src/introduction.md";
     first_scope = "book/src/first-scope.md";
+    failing = "book/src/failing.md";
+    limits = "book/src/limits.md";
+    cancelling = "book/src/cancelling.md";
+    fan_out = "book/src/fan-out.md";
+    workers = "book/src/workers.md";
     wait_group = "book/src/wait-group.md";
 }

@@ -147,17 +147,27 @@ fn wg_scope_imports_follow_the_arrows() {
     let ranks: &[&[&str]] = &[
         &["probe", "process"],
         &["pool", "timer"],
-        &["job", "slots"],
+        &["job", "bell", "slots", "outlet"],
         &["queue"],
         &["shared"],
-        &["frame"],
+        &["frame", "ring"],
         &["sleep"],
         &["runner"],
-        &["wait"],
+        &["wait", "lent"],
         &["task"],
-        &["handle", "large", "entry"],
+        &["ending"],
+        &["future"],
+        &["future_task"],
+        &["handle", "large", "entry", "crew"],
         &["scope"],
-        &["steer", "try_scope"],
+        &["steer", "try_scope", "permits", "cancelled"],
+        &["spawn_future"],
+        &["fan_out", "workers"],
+        &["delivery"],
+        &["spawner"],
+        &["results"],
+        &["try_results"],
+        &["models"],
     ];
     imports_follow("wg-scope/src/thread", "super::", ranks);
 }
@@ -189,9 +199,12 @@ fn atomics_stand_where_the_protocols_are() {
 }
 
 #[test]
-fn the_private_cfg_stands_at_the_door_only() {
+fn the_private_cfgs_stand_at_the_door_only() {
+    let words = ["wg_loom", "wg_shuttle", "loom", "shuttle"];
     for folder in ["wg-core/src", "wg-scope/src", "wg-macros/src"] {
-        only_in(folder, &["wg_loom", "loom"], |path| path.starts_with("wg-core/src/sync/"));
+        only_in(folder, &words, |path| {
+            path.starts_with("wg-core/src/sync/") || path.starts_with("wg-scope/src/thread/models/")
+        });
     }
 }
 

@@ -142,7 +142,7 @@ impl Hasher for AddressHasher {
 
 global! {
     static BUCKETS: [CachePadded<Mutex<Bucket>>; sync::BUCKETS] =
-        each_bucket!(CachePadded::new(Mutex::new(Bucket::new())));
+        array_of!(CachePadded::new(Mutex::new(Bucket::new())); sync::BUCKETS);
 }
 
 fn key(state: &State) -> usize {

@@ -99,6 +99,21 @@ impl Node {
         self.deadline.filter(|&own| outer.is_none_or(|outer| own < outer))
     }
 
+    /// Cancels the scope whose deadline this is, if it has passed: an outer one's deadline is
+    /// the outer one's also if it is seen from here first, and before the timer does.
+    pub(crate) fn pass(&self, now: Instant) {
+        let is_over = |node: &Node| node.deadline.is_some_and(|deadline| deadline <= now);
+        if !is_over(self) {
+            return;
+        }
+        let mut node = self;
+        while node.own_deadline().is_none() {
+            let above = node.outer.iter().find(|link| is_over(&link.node));
+            node = &above.expect("a deadline that is not its own is an outer one's").node;
+        }
+        node.cancel(Cause::Deadline);
+    }
+
     /// Cancels this node and all below, unless it is cancelled already: the first cause stays.
     /// Returns whether it was this call that did it.
     pub(crate) fn cancel(&self, cause: Cause) -> bool {
@@ -161,12 +176,17 @@ impl Relation {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        for Link { node, key } in std::mem::take(&mut self.outer) {
+        // A list instead of recursion: the tree may be deeper than the stack.
+        let mut links = std::mem::take(&mut self.outer);
+        while let Some(Link { node, key }) = links.pop() {
             let mut inner = node.inner.lock();
             // Once it is cancelled its children are nobody's, and the key is stale.
             let child = if inner.cause.is_none() { inner.children.try_remove(key) } else { None };
             drop(inner);
             drop(child);
+            if let Some(mut last) = Arc::into_inner(node) {
+                links.append(&mut last.outer);
+            }
         }
     }
 }
@@ -285,8 +305,9 @@ mod tests {
         }
         root.cancel(Cause::BodyFailed);
         assert!(chain.iter().all(|node| node.is_cancelled()));
-        // From the leaf up, so that no drop is nested in another.
-        while chain.pop().is_some() {}
+        // From the root down: only the leaf holds the others.
+        drop(root);
+        drop(chain);
     }
 
     #[test]

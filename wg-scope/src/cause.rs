@@ -79,7 +79,7 @@ impl fmt::Display for Cause {
 /// error returned. [`Task::join`](crate::Task::join) unwinds with this as its payload, without
 /// calling the panic hook; the other waits return it.
 ///
-/// It converts to [`io::Error`], `String`, `&'static str`, `()` and every boxed error, so that
+/// It converts to [`io::Error`], `String`, `&str`, `()` and every boxed error, so that
 /// tasks with these error types need no conversion of their own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stopped: {cause}")]
@@ -114,7 +114,7 @@ impl From<Stopped> for String {
     }
 }
 
-impl From<Stopped> for &'static str {
+impl From<Stopped> for &str {
     fn from(stopped: Stopped) -> Self {
         if stopped.cause.is_deadline() { "the deadline passed" } else { "the scope was cancelled" }
     }

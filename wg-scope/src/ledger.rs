@@ -186,6 +186,20 @@ impl Ledger {
     }
 }
 
+/// In the number that orders failures by completion: the task had been told that it was stopped, so
+/// its error may be the echo of another, and comes after all that are not.
+const ECHO: usize = 1 << (usize::BITS - 1);
+
+/// Puts an error that may be an echo behind those that are not.
+pub(crate) fn as_echo(order: usize) -> usize {
+    order | ECHO
+}
+
+/// Whether an error may be an echo, by its place in the order.
+pub(crate) fn is_echo(order: usize) -> bool {
+    order & ECHO != 0
+}
+
 /// Returns what those are told who wait in vain in a scope that was cancelled for this cause. There
 /// is none where a policy skips single tasks.
 pub(crate) fn stopped(cause: Option<Cause>) -> Stopped {

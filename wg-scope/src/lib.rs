@@ -14,19 +14,55 @@
 //! | I have | I call |
 //! |---|---|
 //! | a few different things to do at once | [`scope`], [`Scope::spawn`], [`Task::join`] |
+//! | the same, and they may fail: the first error stops the rest | [`try_scope`] |
+//! | … every error is wanted | [`collect_scope`] |
+//! | one function over many items, results in order | [`fan_out`]`(items)`[`.map(f)`](FanOut::map) |
+//! | … that may fail | [`.try_map(f)`](FanOut::try_map), [`.collect_all(f)`](FanOut::collect_all) |
+//! | … of which the first success is enough, or the first few | [`.first_ok(f)`](FanOut::first_ok), [`.quorum(k, f)`](FanOut::quorum) |
+//! | … whose results I handle while work goes on | [`Scope::fan_out`], [`.as_completed(f)`](FanOut::as_completed), [`.in_order(f)`](FanOut::in_order) |
+//! | … that bring further items (crawlers, trees) | [`.grow(f)`](FanOut::grow) |
+//! | … of which only so much may be in flight | [`.limit(n)`](FanOut::limit), [`.budget(bytes, weight)`](FanOut::budget) |
+//! | jobs that come in over time, and `n` workers | [`Scope::workers`] |
+//! | tasks of one type, whose results I read as they come | [`Scope::results`] |
+//! | futures that borrow, on threads | [`Scope::spawn_future`] |
+//! | a limit, a deadline, a name, a policy, a stack size | [`options`] |
+//! | something to stop it all from outside | [`Cancel`], [`Scope::cancel`] |
+//! | something of which there are only so many | [`Semaphore`], [`Scope::permits`] |
 //! | members that no scope can see (connections, leases, callbacks) | [`WaitGroup`] |
 //! | Go code to port | [`raw::WaitGroup`] |
 //!
 //! # What is promised
 //!
-//! 1. **Leaving is finishing.** [`scope`] returns only when everything started in it has ended: on
-//!    return, and on panic.
+//! 1. **Leaving is finishing.** A scope returns only when everything started in it has ended: on
+//!    return, on error, on panic, on cancel.
 //! 2. **The count cannot be wrong.** Starting a task counts it, its end discounts it, also by
 //!    panic. There is no `add` and no `done`.
-//! 3. **Nothing that went wrong is lost.** The first panic is resumed unchanged; the others are
-//!    told.
-//! 4. **Waiting work costs no thread; blocked work starves nobody.** Tasks are queue entries, and
+//! 3. **A limit cannot deadlock.** A task may always spawn, and may always join what it spawned, at
+//!    any limit, also 1.
+//! 4. **Results close themselves.** They end exactly when the last task has ended; a receiver that
+//!    goes away never blocks a sender.
+//! 5. **Nothing that went wrong is lost.** The first panic is resumed unchanged and the others are
+//!    told; errors come back with the task's name, its index and the line that spawned it.
+//! 6. **Waiting work costs no thread; blocked work starves nobody.** Tasks are queue entries, and
 //!    more threads come when those at work are blocked.
+//!
+//! # Defaults
+//!
+//! | what | without being told |
+//! |---|---|
+//! | tasks of a scope at once | no limit: as many threads as cores, and more while tasks block |
+//! | items of a fan-out at once | the number of cores; under a budget, as many as fit |
+//! | jobs in the inlet of a worker pool | four for each worker |
+//! | results that wait to be taken | no bound in `results` and `workers`; the limit in streams of `fan_out` |
+//! | a failure | cancels the rest (`collect_…` says otherwise) |
+//! | a deadline, a name | none |
+//!
+//! # Cancelling
+//!
+//! Scopes form a tree: one that is entered while a task or a body of another runs is inside that
+//! one, and is cancelled with it, with the cause. A cancelled scope starts nothing new, its waits
+//! return early with [`Stopped`], and its tasks can ask [`Scope::is_cancelled`], one relaxed load. A
+//! thread cannot be stopped from outside: what runs is waited for.
 
 #![deny(unsafe_code)]
 #![doc(test(attr(deny(warnings, rust_2018_idioms), allow(dead_code, unused_variables))))]
@@ -55,7 +91,12 @@ pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;
 pub use crate::thread::{
-    Named, NotSpawned, Scope, Task, TryNamed, TryScope, TryTask, collect_scope, scope, try_scope,
+    Cancelled, FutureTask, TryFutureTask,
+    NoResult, Results, Spawner, TryResults, TrySpawner,
+    Inlet, NotSent, Workers, Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out, Named, NotSpawned, Scope, Task, TryNamed, TryScope, TryTask, collect_scope, scope, try_scope,
 };
 
-pub use wg_core::{OwnedToken, TimedOut, Token, Tokens, TryTokenError, Wait, WaitGroup, raw};
+pub use wg_core::{
+    Acquire, AcquireTimedOut, OwnedToken, Permit, Semaphore, TimedOut, Token, Tokens, TryTokenError, Wait,
+    WaitGroup, raw,
+};

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wg_core::sync::now;
+
 use crate::cancel::Cancel;
 use crate::policy::Policy;
 
@@ -121,7 +123,7 @@ impl Options {
 
     /// The earliest deadline of these options, for a scope that is entered now.
     pub(crate) fn deadline_from_now(&self) -> Option<Instant> {
-        let timeout = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let timeout = self.timeout.and_then(|timeout| now().checked_add(timeout));
         self.deadline.into_iter().chain(timeout).min()
     }
 }

@@ -1,12 +1,16 @@
 //! The door's side towards `loom`, for the models in `tests/models`.
 
 use std::collections::HashSet;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{LazyLock, PoisonError};
 use std::time::Instant;
 
 use loom::thread::ThreadId;
 
+pub use super::clock::now;
 pub use loom::sync::MutexGuard;
 pub use loom::sync::atomic::AtomicBool;
 pub use std::sync::Arc;
@@ -106,6 +110,11 @@ impl<T> Mutex<T> {
         Mutex(loom::sync::Mutex::new(value))
     }
 
+    /// Returns the value.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Locks, blocking until it can.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,6 +136,16 @@ impl Condvar {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A deadline passes at once, see [`park_until`].
+    pub fn wait_until<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Instant,
+    ) -> MutexGuard<'a, T> {
+        super::clock::advance(deadline);
+        guard
+    }
+
     /// Wakes one sleeper.
     pub fn notify_one(&self) {
         self.0.notify_one();
@@ -142,7 +161,8 @@ impl Condvar {
 ///
 /// loom's own `unpark` also wakes a thread that is blocked by something else, and a wake-up that
 /// comes while the thread is at a lock is forgotten. So whether it is parked is kept here. A
-/// wake-up that comes before the parking orders nothing, which is less than `std` promises.
+/// wake-up that comes before the parking orders nothing, which is less than `std` promises, unless
+/// a model asks for that with [`rely_on_unpark`].
 #[derive(Clone, Debug)]
 pub struct Thread {
     handle: loom::thread::Thread,
@@ -153,6 +173,25 @@ pub struct Thread {
 struct Parking {
     parked: std::sync::atomic::AtomicBool,
     woken: std::sync::atomic::AtomicBool,
+    /// Hands on what happened before a wake-up. Not dropped: that an `Arc` drops it after all else is
+    /// unknown to loom.
+    order: ManuallyDrop<AtomicBool>,
+}
+
+static UNPARK_ORDERS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// From here on, what happens before an `unpark` happens before the end of the parking, however
+/// early it comes.
+pub fn rely_on_unpark() {
+    UNPARK_ORDERS.store(true, Ordering::Relaxed);
+}
+
+impl Parking {
+    fn order(&self) {
+        if UNPARK_ORDERS.load(Ordering::Relaxed) {
+            self.order.swap(true, Ordering::AcqRel);
+        }
+    }
 }
 
 loom::thread_local! {
@@ -167,6 +206,7 @@ pub fn current() -> Thread {
 impl Thread {
     /// Ends this thread's parking, or else its next one.
     pub fn unpark(&self) {
+        self.parking.order();
         if self.parking.parked.swap(false, Ordering::Relaxed) {
             self.handle.unpark();
         } else {
@@ -178,34 +218,71 @@ impl Thread {
 /// Sleeps until unparked. A deadline passes at once, which is the worst case for a protocol: loom
 /// then tries every place where the others may run before the waiter leaves.
 pub fn park_until(deadline: Option<Instant>) -> bool {
-    if deadline.is_some() {
+    if let Some(deadline) = deadline {
+        super::clock::advance(deadline);
         return false;
     }
     let parking = PARKING.with(Arc::clone);
     if !parking.woken.swap(false, Ordering::Relaxed) {
         parking.parked.store(true, Ordering::Relaxed);
         loom::thread::park();
+    } else {
+        parking.order();
     }
     true
 }
 
+/// No thread can be had: loom knows five at the most, so models bring the runners they want.
+pub fn spawn(
+    _: String,
+    _: Option<NonZeroUsize>,
+    _: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// The number of cores of the machine that models stand for.
+pub fn cores() -> usize {
+    2
+}
+
+/// Few times: models look at what follows on each round, not at how many there are.
+pub const fn times(n: usize) -> usize {
+    if n < 2 { n } else { 2 }
+}
+
 /// Declares a function that is `const` towards `std`; loom's types are not.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! const_fn {
     ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => {
         $(#[$attr])* $vis fn $($rest)*
     };
 }
 
-/// Declares a global: one per execution of a model.
-macro_rules! global {
-    ($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        loom::lazy_static! { $(#[$attr])* static ref $name: $type = $init; }
+/// Declares a thread's own value.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! thread_local {
+    ($($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };)*) => {
+        $crate::sync::loom::thread_local! { $($(#[$attr])* static $name: $type = $init;)* }
     };
 }
 
-/// Makes an array of the same value, once for each bucket.
-macro_rules! each_bucket {
-    ($init:expr) => {
-        std::array::from_fn(|_| $init)
+/// Declares a global: one per execution of a model.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! global {
+    ($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        $crate::sync::loom::lazy_static! { $(#[$attr])* static ref $name: $type = $init; }
+    };
+}
+
+/// Makes an array of what an expression makes so many times.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! array_of {
+    ($init:expr; $length:expr) => {
+        std::array::from_fn::<_, { $length }, _>(|_| $init)
     };
 }

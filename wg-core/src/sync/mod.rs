@@ -1,20 +1,43 @@
-//! The one door to `std` or to `loom`. Not part of the public API.
+//! The one door to `std`, `loom` or `shuttle`. Not part of the public API.
 //!
-//! Both sides of the door have the same shape, so that nothing behind it asks which one it got.
-//! This is the only place that names the private cfg `wg_loom`; wg-scope's thread rooms go through
-//! the same door.
+//! All sides of the door have the same shape, so that nothing behind it asks which one it got.
+//! This is the only place that names the private cfgs `wg_loom` and `wg_shuttle`; wg-scope's thread
+//! rooms go through the same door.
 
 #[cfg(wg_loom)]
 #[path = "loom.rs"]
 #[macro_use]
 mod imp;
 
-#[cfg(not(wg_loom))]
+#[cfg(all(wg_shuttle, not(wg_loom)))]
+#[path = "shuttle.rs"]
+#[macro_use]
+mod imp;
+
+#[cfg(not(any(wg_loom, wg_shuttle)))]
 #[path = "std.rs"]
 #[macro_use]
 mod imp;
 
+#[cfg(any(wg_loom, wg_shuttle))]
+mod clock;
+
+// What the macros of these two sides expand to.
+#[cfg(wg_loom)]
+pub use ::loom;
+#[cfg(wg_loom)]
+pub use self::imp::rely_on_unpark;
+#[cfg(all(wg_shuttle, not(wg_loom)))]
+pub use ::shuttle;
+
 pub use self::imp::{
-    Arc, AtomicBool, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, current, park_until,
+    Arc, AtomicBool, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, cores, current, now,
+    park_until, spawn, times,
 };
+pub use crate::{array_of, const_fn, global};
 pub use std::sync::atomic::Ordering;
+
+#[cfg(not(wg_loom))]
+pub use self::imp::thread_local;
+#[cfg(wg_loom)]
+pub use crate::thread_local;

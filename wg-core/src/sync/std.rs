@@ -1,11 +1,14 @@
 //! The door's side towards `std`.
 
+use std::io;
+use std::num::NonZeroUsize;
 use std::sync::PoisonError;
 use std::time::Instant;
 
 pub use std::sync::atomic::{AtomicBool, AtomicU64};
 pub use std::sync::{Arc, MutexGuard};
 pub use std::thread::{Thread, current};
+pub use std::thread_local;
 
 /// How many locks the waiters of all groups share. Two groups that meet in one bucket share a
 /// lock, never a queue.
@@ -19,6 +22,11 @@ impl<T> Mutex<T> {
     /// Creates an unlocked mutex.
     pub const fn new(value: T) -> Self {
         Mutex(std::sync::Mutex::new(value))
+    }
+
+    /// Returns the value.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks, blocking until it can.
@@ -77,23 +85,57 @@ pub fn park_until(deadline: Option<Instant>) -> bool {
     true
 }
 
+/// Starts a thread that nobody joins.
+pub fn spawn(
+    name: String,
+    stack: Option<NonZeroUsize>,
+    main: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = std::thread::Builder::new().name(name);
+    if let Some(stack) = stack {
+        builder = builder.stack_size(stack.get());
+    }
+    builder.spawn(main).map(drop)
+}
+
+/// The time.
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The number of cores this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// So many times, as far as it matters how often: a model goes round fewer times.
+pub const fn times(n: usize) -> usize {
+    n
+}
+
 /// Declares a function that is `const` here and is not under loom, whose types are not.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! const_fn {
     ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => {
         $(#[$attr])* $vis const fn $($rest)*
     };
 }
 
-/// Declares a global: a `static` here, one per execution of a model under loom.
+/// Declares a global: a `static` here, one per execution in a model.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! global {
     ($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;) => {
         $(#[$attr])* static $name: $type = $init;
     };
 }
 
-/// Makes an array of the same value, once for each bucket.
-macro_rules! each_bucket {
-    ($init:expr) => {
-        [const { $init }; $crate::sync::BUCKETS]
+/// Makes an array of what an expression makes so many times.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! array_of {
+    ($init:expr; $length:expr) => {
+        [const { $init }; $length]
     };
 }

@@ -29,7 +29,7 @@ impl Entry {
         let by_hand = options.cancel.as_ref().map(|cancel| (cancel.node(), Relation::Same));
         let above: Vec<_> = outer.into_iter().chain(by_hand).collect();
         let node = Node::new(&above, options.deadline_from_now());
-        let shared = Arc::new(Shared::new(options, policy, node));
+        let shared = Arc::new(Shared::new(options, policy, node, frame::opener()));
         let watched = timer::watch(&shared.node);
         let frame = Some(frame::enter(&shared, Role::Body));
         Entry { shared, watched, frame }

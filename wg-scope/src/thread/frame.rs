@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::shared::Shared;
+use wg_core::sync;
+
+use super::shared::{Opener, Shared};
 use crate::cancel::Node;
+use crate::cause::Stopped;
 
 /// What a thread does in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +23,12 @@ struct Frame {
     role: Role,
 }
 
-thread_local! {
+sync::thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     /// Where the stack stood when the outermost frame was entered.
     static BASE: Cell<usize> = const { Cell::new(0) };
+    /// How often somebody on this thread was told that he is stopped.
+    static TOLD: Cell<u64> = const { Cell::new(0) };
 }
 
 /// How much of a stack tasks in place may use before further ones are left to other threads. A
@@ -54,6 +59,18 @@ impl Drop for Entered {
     }
 }
 
+/// Enters that somebody on this thread is told that he is stopped: an error that he returns from now
+/// on may be the echo of that.
+pub(super) fn tell(stopped: Stopped) -> Stopped {
+    let _ = TOLD.try_with(|told| told.set(told.get() + 1));
+    stopped
+}
+
+/// Returns how often that has happened.
+pub(super) fn told() -> u64 {
+    TOLD.try_with(Cell::get).unwrap_or_default()
+}
+
 /// Returns the place in the tree of the innermost scope that this thread is in.
 pub(super) fn innermost() -> Option<Arc<Node>> {
     let node = |frames: &RefCell<Vec<Frame>>| {
@@ -71,16 +88,43 @@ pub(super) fn role_in(scope: &Arc<Shared>) -> Option<Role> {
     FRAMES.try_with(role).ok().flatten()
 }
 
-/// Returns the limited scopes of which this thread runs a task, once each.
+/// Returns who opens a scope on this thread.
+pub(super) fn opener() -> Option<Opener> {
+    let opener = |frames: &RefCell<Vec<Frame>>| {
+        let frames = frames.borrow();
+        let frame = frames.last()?;
+        Some(Opener { scope: Arc::downgrade(&frame.scope), in_task: frame.role == Role::Task })
+    };
+    FRAMES.try_with(opener).ok().flatten()
+}
+
+/// Whether what this thread does was started by a task of `scope`, in a scope that this task opened
+/// and cannot leave before.
+pub(super) fn is_inside_a_task_of(scope: &Arc<Shared>) -> bool {
+    let is_inside = |frames: &RefCell<Vec<Frame>>| {
+        let frames = frames.borrow();
+        let mut last = None;
+        // A body's scope was opened by the frame before it.
+        frames.iter().filter(|frame| frame.role == Role::Task).any(|frame| {
+            let place = Arc::as_ptr(&frame.scope);
+            last.replace(place) != Some(place) && frame.scope.was_opened_inside_a_task_of(scope)
+        })
+    };
+    FRAMES.try_with(is_inside).unwrap_or_default()
+}
+
+/// Returns the scopes of which this thread runs a task, once each, in an order that is the same for
+/// all threads.
 pub(super) fn slots() -> Vec<Arc<Shared>> {
     let slots = |frames: &RefCell<Vec<Frame>>| {
         let mut slots: Vec<Arc<Shared>> = Vec::new();
         for frame in frames.borrow().iter() {
-            let limited = frame.role == Role::Task && frame.scope.is_limited();
-            if limited && !slots.iter().any(|scope| Arc::ptr_eq(scope, &frame.scope)) {
+            let is_task = frame.role == Role::Task;
+            if is_task && !slots.iter().rev().any(|scope| Arc::ptr_eq(scope, &frame.scope)) {
                 slots.push(Arc::clone(&frame.scope));
             }
         }
+        slots.sort_unstable_by_key(Arc::as_ptr);
         slots
     };
     FRAMES.try_with(slots).unwrap_or_default()

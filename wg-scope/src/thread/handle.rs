@@ -3,8 +3,11 @@
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use wg_core::sync::now;
+
+use super::frame;
 use super::task::Join;
 use super::wait::Vain;
 use crate::cause::Stopped;
@@ -86,7 +89,7 @@ impl<'scope, T> Task<'scope, T> {
     pub fn try_join(self) -> Result<T, Stopped> {
         match self.cell.join(self.index, None) {
             Ok(Outcome::Value(value)) => Ok(value),
-            Ok(Outcome::Lost(stopped)) => Err(*stopped),
+            Ok(Outcome::Lost(stopped)) => Err(frame::tell(*stopped)),
             Err(Vain::Stopped(stopped)) => Err(stopped),
             Err(Vain::TimedOut) => unreachable!("no deadline was given"),
         }
@@ -123,9 +126,9 @@ impl<'scope, T> Task<'scope, T> {
     ///
     /// As [`join`](Self::join), for at most about `timeout`.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, Stopped>, Self> {
-        match self.cell.join(self.index, Instant::now().checked_add(timeout)) {
+        match self.cell.join(self.index, now().checked_add(timeout)) {
             Ok(Outcome::Value(value)) => Ok(Ok(value)),
-            Ok(Outcome::Lost(stopped)) => Ok(Err(*stopped)),
+            Ok(Outcome::Lost(stopped)) => Ok(Err(frame::tell(*stopped))),
             Err(Vain::Stopped(stopped)) => Ok(Err(stopped)),
             Err(Vain::TimedOut) => Err(self),
         }

@@ -11,6 +11,14 @@ pub(super) trait Run: Send + Sync {
     /// Runs the task, unless that was begun elsewhere.
     fn run(&self, index: u64);
 
+    /// As [`run`](Self::run), for a task that may have to be run again, and keeps `job` for that.
+    fn run_as(&self, index: u64, _job: &Job) {
+        self.run(index);
+    }
+
+    /// Has a task looked after again that waits for something.
+    fn stir(&self) {}
+
     /// Says which task it is, given its index. It may be asked at any time, also after the end.
     fn info(&self, index: u64) -> TaskInfo;
 }
@@ -37,7 +45,12 @@ impl Job {
 
     /// Runs the task, unless that was begun elsewhere.
     pub(super) fn run(self, index: u64) {
-        self.0.run(index);
+        self.0.run_as(index, &self);
+    }
+
+    /// Has the task looked after again, if it waits for something.
+    pub(super) fn stir(&self) {
+        self.0.stir();
     }
 
     /// Says which task it is.
@@ -48,5 +61,13 @@ impl Job {
     /// Another one of a job that may be run several times.
     pub(super) fn share(&self) -> Self {
         Job(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(all(test, wg_loom))]
+impl Job {
+    /// A job that borrows nothing.
+    pub(super) fn of(task: Arc<dyn Run>) -> Self {
+        Job(task)
     }
 }

@@ -9,7 +9,8 @@
 //! the queue to its handle) → `wait` (the one way in which a thread waits) → `runner` (working a
 //! queue off) → `frame` (which scopes this thread is in) → `shared` (what the body, the tasks and the
 //! runners share) → `queue` and `slots` (who may run), and `pool`, which knows scopes as its clients
-//! only. `timer` watches deadlines, `process` knows forks, `probe` knows whether a thread computes.
+//! only. Futures go by `spawn_future`, `future_task` (their handles) → `future` (one future on its way
+//! to its `ending`) → `ring` (its waker) → `bell` (who polls it next). `timer` watches deadlines, `process` knows forks, `probe` knows whether a thread computes.
 
 mod scope;
 mod steer;
@@ -17,6 +18,23 @@ mod try_scope;
 mod entry;
 mod handle;
 mod large;
+mod spawn_future;
+mod cancelled;
+mod future_task;
+mod future;
+mod ring;
+mod bell;
+mod ending;
+mod crew;
+mod fan_out;
+mod workers;
+mod permits;
+mod try_results;
+mod results;
+mod spawner;
+mod lent;
+mod delivery;
+mod outlet;
 mod task;
 mod wait;
 mod runner;
@@ -31,6 +49,16 @@ mod timer;
 mod process;
 mod probe;
 
+pub use self::fan_out::{Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out};
+pub use self::cancelled::Cancelled;
+pub use self::future_task::{FutureTask, TryFutureTask};
 pub use self::handle::{Task, TryTask};
+pub use self::results::{NoResult, Results};
 pub use self::scope::{Named, NotSpawned, Scope, scope};
+pub use self::spawner::Spawner;
+pub use self::try_results::{TryResults, TrySpawner};
 pub use self::try_scope::{TryNamed, TryScope, collect_scope, try_scope};
+pub use self::workers::{Inlet, NotSent, Workers};
+
+#[cfg(all(test, wg_loom))]
+mod models;

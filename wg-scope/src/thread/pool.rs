@@ -17,10 +17,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use wg_core::sync::{Condvar, Mutex, MutexGuard};
+use wg_core::sync::{self, Condvar, Mutex, MutexGuard, now};
 
 use super::probe::{Doing, Probe};
 use super::process::{GENERATIONS, generation};
@@ -58,26 +57,30 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(1);
 
 /// How many looks in a row must find nothing before the sentinel goes to sleep.
-const QUIET: u32 = 100;
+const QUIET: u32 = sync::times(100) as u32;
 
 /// How many looks in a row a scope must be stalled for its runners to count as blocked: a single
 /// look may catch a runner that computes in the middle of a short wait.
 const SETTLED: u32 = 2;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
-const PATIENCE: u32 = 100;
+const PATIENCE: u32 = sync::times(100) as u32;
 
 /// The number of cores this process may use, as it was when the first scope asked.
 pub(super) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+    *CORES.get_or_init(|| sync::cores())
 }
 
-static POOLS: [Pool; GENERATIONS] = [const { Pool::new(None) }; GENERATIONS];
+sync::global! {
+    static POOLS: [Pool; GENERATIONS] = sync::array_of!(Pool::new(None); GENERATIONS);
+}
 
-/// The pools of threads with stacks of their own size. Few sizes are ever asked for.
-static WITH_STACKS: [Mutex<Vec<&'static Pool>>; GENERATIONS] =
-    [const { Mutex::new(Vec::new()) }; GENERATIONS];
+sync::global! {
+    /// The pools of threads with stacks of their own size. Few sizes are ever asked for.
+    static WITH_STACKS: [Mutex<Vec<&'static Pool>>; GENERATIONS] =
+        sync::array_of!(Mutex::new(Vec::new()); GENERATIONS);
+}
 
 /// Threads of one kind, and the scopes that want them.
 pub(super) struct Pool {
@@ -140,9 +143,11 @@ fn address(client: &Arc<dyn Client>) -> *const () {
 }
 
 impl Pool {
-    const fn new(stack: Option<NonZeroUsize>) -> Self {
-        let inner = Mutex::new(Inner::new());
-        Pool { inner, asked: Condvar::new(), look: Condvar::new(), stack }
+    sync::const_fn! {
+        const fn new(stack: Option<NonZeroUsize>) -> Self {
+            let inner = Mutex::new(Inner::new());
+            Pool { inner, asked: Condvar::new(), look: Condvar::new(), stack }
+        }
     }
 
     /// Returns the pool whose threads have stacks of this size.
@@ -172,12 +177,13 @@ impl Pool {
                 self.look.notify_one();
             }
             Sentinel::Absent => {
-                inner.sentinel = Sentinel::Awake;
-                drop(inner);
+                // No runner is lent that no sentinel looks after: it might wait for one that nobody
+                // would ever send. So this is done under the lock.
                 if self.thread("wg-sentinel".to_owned(), Pool::sentinel).is_err() {
-                    self.inner.lock().sentinel = Sentinel::Absent;
+                    drop(inner);
+                    return !self.give_back();
                 }
-                inner = self.inner.lock();
+                inner.sentinel = Sentinel::Awake;
             }
         }
         self.serve(inner, cores()) || !self.give_back()
@@ -225,18 +231,14 @@ impl Pool {
     }
 
     fn thread(&'static self, name: String, main: fn(&'static Pool)) -> std::io::Result<()> {
-        let mut builder = thread::Builder::new().name(name);
-        if let Some(stack) = self.stack {
-            builder = builder.stack_size(stack.get());
-        }
-        builder.spawn(move || main(self)).map(drop)
+        sync::spawn(name, self.stack, move || main(self))
     }
 
     /// The life of a thread of the pool.
     fn runner(&'static self) {
         let probe = Arc::new(Probe::of_this_thread());
         let mut inner = self.inner.lock();
-        let mut deadline = Instant::now() + KEEP_ALIVE;
+        let mut deadline = now() + KEEP_ALIVE;
         loop {
             if let Some(client) = inner.requests.pop_front() {
                 let place = inner.next;
@@ -250,8 +252,8 @@ impl Pool {
                 drop(inner);
                 drop(lent);
                 inner = self.inner.lock();
-                deadline = Instant::now() + KEEP_ALIVE;
-            } else if Instant::now() < deadline {
+                deadline = now() + KEEP_ALIVE;
+            } else if now() < deadline {
                 inner.idle += 1;
                 inner = self.asked.wait_until(inner, deadline);
                 inner.idle -= 1;
@@ -274,10 +276,10 @@ impl Pool {
                 quiet = 0;
             }
             if quiet < QUIET {
-                inner = self.look.wait_until(inner, Instant::now() + TICK);
+                inner = self.look.wait_until(inner, now() + TICK);
             } else {
                 inner.sentinel = Sentinel::Asleep;
-                inner = self.look.wait_until(inner, Instant::now() + KEEP_ALIVE);
+                inner = self.look.wait_until(inner, now() + KEEP_ALIVE);
                 if inner.sentinel == Sentinel::Asleep {
                     inner.sentinel = Sentinel::Absent;
                     return;

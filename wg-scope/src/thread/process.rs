@@ -3,13 +3,15 @@
 
 use std::process;
 
-use wg_core::sync::{AtomicU64, Ordering};
+use wg_core::sync::{self, AtomicU64, Ordering};
 
 /// How many processes in a row, each forked by the one before, have statics of their own.
-pub(super) const GENERATIONS: usize = 8;
+pub(super) const GENERATIONS: usize = sync::times(8);
 
-/// The process's number in the upper half, its generation in the lower.
-static KNOWN: AtomicU64 = AtomicU64::new(0);
+sync::global! {
+    /// The process's number in the upper half, its generation in the lower.
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+}
 
 /// Returns the place of this process's own statics, below [`GENERATIONS`].
 pub(super) fn generation() -> usize {

@@ -6,7 +6,7 @@ use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Mutex, Thread};
+use wg_core::sync::{self, Mutex, Thread};
 
 use super::job::Job;
 use super::pool::Progress;
@@ -17,6 +17,8 @@ pub(super) struct Queue(Mutex<Inner>);
 
 struct Inner {
     entries: VecDeque<Entry>,
+    /// Futures that nobody has woken.
+    pending: Slab<Entry>,
     /// How many tasks and shares the entries stand for.
     waiting: usize,
     slots: Slots,
@@ -43,11 +45,18 @@ struct Owner {
     works: bool,
 }
 
-/// A job, and how often it may still be begun.
+/// A job, and how often it may still be begun: 0 times if its joiner came first.
 struct Entry {
     job: Job,
     index: u64,
     shares: usize,
+    /// Entries are in the order of these, and a task's own is told by its index.
+    key: u64,
+}
+
+/// The key of a task's entry.
+const fn own_key(index: u64) -> u64 {
+    2 * index + 1
 }
 
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
@@ -56,6 +65,18 @@ struct Running {
     task: TaskInfo,
     since: Option<Instant>,
 }
+
+/// Who would run a task in place without a slot of its own; see `slots`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guest {
+    /// One for whose end a task of the scope waits, and lends its slot meanwhile.
+    OfSleeper,
+    /// Any other: it needs a slot that is free.
+    Stranger,
+}
+
+/// What is left of entries that were taken out by their joiners.
+type Leftover = (Option<Entry>, VecDeque<Entry>);
 
 /// A task that was begun, to be given back at its end.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +117,41 @@ impl Inner {
         self.waiting > 0 && self.slots.has_room()
     }
 
+    /// The key of an entry that no joiner looks for.
+    fn other_key(&self) -> u64 {
+        2 * self.spawned
+    }
+
+    /// Takes a task's entry out that its joiner runs, if it is still there. What is left over is
+    /// to be dropped without the lock.
+    fn retract(&mut self, index: u64) -> Leftover {
+        let key = own_key(index);
+        let place = self.entries.binary_search_by_key(&key, |entry| entry.key);
+        let Some(place) = place.ok().filter(|&place| self.entries[place].shares > 0) else {
+            return Leftover::default();
+        };
+        self.waiting -= 1;
+        if self.waiting == 0 {
+            return (None, mem::take(&mut self.entries));
+        }
+        let one = if place == 0 {
+            self.entries.pop_front()
+        } else if place + 1 == self.entries.len() {
+            self.entries.pop_back()
+        } else {
+            // In the middle of the queue it stays, as nothing.
+            self.entries[place].shares = 0;
+            None
+        };
+        (one, VecDeque::new())
+    }
+
     fn take(&mut self) -> Option<Next> {
-        if !self.slots.has_room() {
+        if !self.can_take() {
             return None;
+        }
+        while self.entries.front().is_some_and(|entry| entry.shares == 0) {
+            self.entries.pop_front();
         }
         let entry = self.entries.front_mut()?;
         let index = entry.index;
@@ -112,6 +165,13 @@ impl Inner {
         self.taken = self.taken.wrapping_add(1);
         let begun = self.begin(job.info(index));
         Some(Next { job, index, begun })
+    }
+
+    fn has_room_for(&self, guest: Guest) -> bool {
+        match guest {
+            Guest::OfSleeper => self.slots.has_room_for_guest(),
+            Guest::Stranger => self.slots.has_room(),
+        }
     }
 
     fn begin(&mut self, task: TaskInfo) -> Begun {
@@ -150,6 +210,7 @@ impl Queue {
     pub(super) fn new(limit: usize) -> Self {
         Queue(Mutex::new(Inner {
             entries: VecDeque::new(),
+            pending: Slab::new(),
             waiting: 0,
             slots: Slots::new(limit),
             running: Slab::new(),
@@ -169,7 +230,7 @@ impl Queue {
         let index = inner.spawned;
         inner.spawned += 1;
         inner.waiting += 1;
-        inner.entries.push_back(Entry { job, index, shares: 1 });
+        inner.entries.push_back(Entry { job, index, shares: 1, key: own_key(index) });
         (index, inner.find_somebody(Vec::new(), most))
     }
 
@@ -178,8 +239,46 @@ impl Queue {
         let mut inner = self.0.lock();
         let index = inner.spawned;
         inner.waiting += shares;
-        inner.entries.push_back(Entry { job, index, shares });
+        let key = inner.other_key();
+        inner.entries.push_back(Entry { job, index, shares, key });
         inner.follow(most)
+    }
+
+    /// Queues a future's job again, which has its index.
+    pub(super) fn requeue(&self, job: Job, index: u64, most: usize) -> Follow {
+        let mut inner = self.0.lock();
+        inner.waiting += 1;
+        let key = inner.other_key();
+        inner.entries.push_back(Entry { job, index, shares: 1, key });
+        inner.find_somebody(Vec::new(), most)
+    }
+
+    /// Keeps the job of a future that is not to be polled before it is woken.
+    pub(super) fn shelve(&self, job: Job, index: u64) -> usize {
+        self.0.lock().pending.insert(Entry { job, index, shares: 1, key: 0 })
+    }
+
+    /// Queues the job of a future that was woken.
+    pub(super) fn unshelve(&self, key: usize, most: usize) -> Follow {
+        let mut inner = self.0.lock();
+        let entry = inner.pending.remove(key);
+        inner.waiting += 1;
+        let key = inner.other_key();
+        inner.entries.push_back(Entry { key, ..entry });
+        inner.find_somebody(Vec::new(), most)
+    }
+
+    /// Gives the job of a future back that has ended.
+    pub(super) fn unkeep(&self, key: usize) -> Job {
+        self.0.lock().pending.remove(key).job
+    }
+
+    /// The jobs of the futures that nobody has woken; `all`: and of what waits.
+    pub(super) fn jobs(&self, all: bool) -> Vec<Job> {
+        let inner = self.0.lock();
+        let pending = inner.pending.iter().map(|(_, entry)| entry);
+        let waiting = inner.entries.iter().filter(|_| all);
+        pending.chain(waiting).map(|entry| entry.job.share()).collect()
     }
 
     /// Gives back what ran before, and takes the next task, if one may begin.
@@ -210,24 +309,71 @@ impl Queue {
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
+        Begun(self.0.lock().running.insert(Running { task, since: None }))
+    }
+
+    /// Takes a task out of the queue, to be begun as by [`begin_in_slot`](Self::begin_in_slot).
+    pub(super) fn take_in_slot(&self, index: u64, task: TaskInfo) -> (Begun, Follow) {
         let mut inner = self.0.lock();
-        inner.slots.nest();
-        Begun(inner.running.insert(Running { task, since: None }))
+        let leftover = inner.retract(index);
+        let begun = Begun(inner.running.insert(Running { task, since: None }));
+        // One fewer waits, and no more have begun.
+        let wake = mem::take(&mut inner.hopeful);
+        drop(inner);
+        drop(leftover);
+        (begun, Follow { wake, ask: false })
+    }
+
+    /// Takes a task out of the queue that is not to begin at all.
+    pub(super) fn retract(&self, index: u64) -> Follow {
+        let mut inner = self.0.lock();
+        let leftover = inner.retract(index);
+        let wake = mem::take(&mut inner.hopeful);
+        drop(inner);
+        drop(leftover);
+        Follow { wake, ask: false }
     }
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.
     pub(super) fn end_in_slot(&self, begun: Begun) {
-        let mut inner = self.0.lock();
-        inner.slots.unnest();
-        let ended = inner.running.remove(begun.0);
-        drop(inner);
+        let ended = self.0.lock().running.remove(begun.0);
         drop(ended);
     }
 
-    /// Enters a task that is to be begun in place by one without a slot, if there is room.
+    /// Enters a task that is to be begun in place in the slot of a sleeper, if there is room.
     pub(super) fn begin_as_guest(&self, task: TaskInfo) -> Option<Begun> {
+        self.begin_as(Guest::OfSleeper, task)
+    }
+
+    /// Enters a task that is to be begun in place by one without a slot, if there is room.
+    pub(super) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
         let mut inner = self.0.lock();
-        inner.slots.has_room_for_guest().then(|| inner.begin(task))
+        inner.has_room_for(guest).then(|| inner.begin(task))
+    }
+
+    /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
+    /// is room.
+    pub(super) fn take_as(&self, guest: Guest, index: u64, task: TaskInfo) -> Option<Begun> {
+        let mut inner = self.0.lock();
+        if !inner.has_room_for(guest) {
+            return None;
+        }
+        let leftover = inner.retract(index);
+        let begun = inner.begin(task);
+        drop(inner);
+        drop(leftover);
+        Some(begun)
+    }
+
+    /// Whether one without a slot could begin a task in place. If not, `hopeful` is woken when that
+    /// may have changed.
+    pub(super) fn has_room_for(&self, guest: Guest, hopeful: Thread) -> bool {
+        let mut inner = self.0.lock();
+        let room = inner.has_room_for(guest);
+        if !room {
+            inner.hopeful.push(hopeful);
+        }
+        room
     }
 
     /// Gives back what was begun in place.
@@ -276,6 +422,11 @@ impl Queue {
             inner.hopeful.push(hopeful.clone());
         }
         awake
+    }
+
+    /// Whether a task may begin now.
+    pub(super) fn has_slot(&self) -> bool {
+        self.0.lock().slots.has_room()
     }
 
     /// Whether a task may be queued from the body of a limited scope: as many may wait as may run.
@@ -385,7 +536,8 @@ impl Queue {
 
     pub(super) fn numbers(&self) -> Numbers {
         let inner = self.0.lock();
-        Numbers { spawned: inner.spawned, waiting: inner.waiting, running: inner.running.len() }
+        let waiting = inner.waiting + inner.pending.len();
+        Numbers { spawned: inner.spawned, waiting, running: inner.running.len() }
     }
 
     /// Begins to count the age of what runs.
@@ -401,7 +553,8 @@ impl Queue {
             .running
             .iter()
             .map(|(_, running)| Seen { task: running.task.clone(), since: running.since });
-        let waiting = inner.entries.iter().flat_map(|entry| {
+        let pending = inner.pending.iter().map(|(_, entry)| entry);
+        let waiting = inner.entries.iter().chain(pending).flat_map(|entry| {
             let seen = || Seen { task: entry.job.info(entry.index), since: None };
             std::iter::repeat_with(seen).take(entry.shares)
         });
@@ -413,7 +566,7 @@ impl Inner {
     fn stamp(&mut self) {
         let mut now = None;
         for (_, running) in &mut self.running {
-            running.since.get_or_insert_with(|| *now.get_or_insert_with(Instant::now));
+            running.since.get_or_insert_with(|| *now.get_or_insert_with(sync::now));
         }
     }
 }
@@ -423,6 +576,7 @@ impl fmt::Debug for Queue {
         let inner = self.0.lock();
         f.debug_struct("Queue")
             .field("waiting", &inner.waiting)
+            .field("pending", &inner.pending.len())
             .field("running", &inner.running.len())
             .field("runners", &inner.runners)
             .finish_non_exhaustive()

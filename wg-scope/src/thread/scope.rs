@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::crew::{Crew, Work};
 use super::entry::{Entry, split, unwinding};
 use super::frame::{self, Role};
 use super::handle::Task;
@@ -307,7 +308,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit.
     pub fn ready(&self) -> Result<(), Stopped> {
         if self.is_cancelled() {
-            return Err(self.shared.stopped());
+            return Err(frame::tell(self.shared.stopped()));
         }
         if !self.shared.is_limited() {
             return Ok(());
@@ -382,21 +383,44 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     }
 
     /// Queues a task that is counted already: it holds a token of this scope's group.
-    #[expect(unsafe_code, reason = "the one call of `Job::erase`")]
     pub(super) fn push(&'scope self, runnable: Arc<dyn Run + 'scope>) -> u64 {
-        // SAFETY: the closure and the result must be gone or handed over before `'scope` ends.
-        // - The cell holds a token of the scope's group from its making until `Cell::execute` has
-        //   taken the closure out and run or dropped it, and has dropped the result or left it to
-        //   a handle, which cannot outlive `'scope` by its type.
-        // - `scope` does not return, by return or by panic, before the group is empty
-        //   (`finish`), and `'scope` does not end before `scope` returns.
-        // - If pushing panics, the closure is dropped with the job, within `'scope`. A job that is
-        //   left in the queue after that was begun by its joiner, and is an empty cell.
-        // - Running the job later finds the closure taken and touches only the cell's own lock;
-        //   asking it who it is reads a label that borrows nothing; dropping it later finds nothing
-        //   of the user's in the cell.
-        let job = unsafe { Job::erase(runnable) };
-        self.shared.push(job)
+        self.shared.push(self.erase(runnable))
+    }
+
+    /// Creates a crew of at most `most` that works in this scope.
+    pub(super) fn crew<W: Work + Send + 'scope>(
+        &'scope self,
+        label: Label,
+        most: usize,
+        work: W,
+    ) -> Arc<Crew<'scope, W>> {
+        let push = |crew, shares| self.shared.push_shares(self.erase(crew), shares);
+        Crew::new(&self.shared, label, most, work, Box::new(push))
+    }
+
+    /// Erases the lifetime of a job of this scope.
+    #[expect(unsafe_code, reason = "the one call of `Job::erase`")]
+    fn erase(&'scope self, runnable: Arc<dyn Run + 'scope>) -> Job {
+        // SAFETY: what the job holds of the user's must be gone or handed over before `'scope`
+        // ends. `scope` does not return, by return or by panic, before the group is empty
+        // (`finish`), and `'scope` does not end before `scope` returns. So it is enough that each
+        // kind of job holds a token of the scope's group as long as it holds anything else.
+        // - A task (`Cell`) holds one from its making until `Cell::execute` has taken the closure
+        //   out and run or dropped it, and has dropped the result or left it to a handle, which
+        //   cannot outlive `'scope` by its type.
+        // - A crew holds one for each share that is posted or at work; a share drops its hold on
+        //   the work before its token. The other hold is the crew's own: whoever made it dismisses
+        //   the work within `'scope`, or has leaked the crew.
+        // - A future (`FutureCell`) has one beside the future, wherever that is moved, until
+        //   `FutureCell::end` has dropped the future, and has dropped its output or left it to a
+        //   handle. Its waker has no part in this: it holds no job, and after the end it finds that
+        //   there is nothing to queue. A job that was queued late is that of an ended future.
+        // - If queueing panics, what the job holds is dropped with it, within `'scope`. A task that
+        //   is left in the queue after that was begun by its joiner, and is an empty cell.
+        // - Running a job later finds the closure taken, or no token for a share, and touches only
+        //   its own lock; asking it who it is reads a label that borrows nothing; dropping it later
+        //   finds nothing of the user's in it.
+        unsafe { Job::erase(runnable) }
     }
 }
 
@@ -414,8 +438,8 @@ impl fmt::Debug for Scope<'_, '_> {
 #[must_use = "a name without a task does nothing"]
 #[derive(Debug)]
 pub struct Named<'a, 'scope, 'env> {
-    scope: &'scope Scope<'scope, 'env>,
-    name: &'a str,
+    pub(super) scope: &'scope Scope<'scope, 'env>,
+    pub(super) name: &'a str,
 }
 
 impl<'scope> Named<'_, 'scope, '_> {

@@ -1,7 +1,7 @@
 //! What the body, the tasks and the runners of one scope share.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use wg_core::WaitGroup;
 use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
@@ -31,12 +31,26 @@ pub(super) struct Shared {
     /// Whether there is, or was, a limit: then spawning asks for room.
     limited: AtomicBool,
     stack: Option<NonZeroUsize>,
+    /// Whether its futures hear of a cancel.
+    pub(super) stirs: AtomicBool,
     /// Where its runners come from, once it asked for one.
     pool: OnceLock<&'static Pool>,
+    opener: Option<Opener>,
+}
+
+/// Where a scope was opened: in the body or in a task of another.
+pub(super) struct Opener {
+    pub(super) scope: Weak<Shared>,
+    pub(super) in_task: bool,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, policy: Policy, node: Arc<Node>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        policy: Policy,
+        node: Arc<Node>,
+        opener: Option<Opener>,
+    ) -> Self {
         let limit = options.limit.map_or(usize::MAX, NonZeroUsize::get);
         Shared {
             group: WaitGroup::new(),
@@ -48,7 +62,22 @@ impl Shared {
             ledger: Mutex::new(Ledger::new(policy, options.catches)),
             limited: AtomicBool::new(options.limit.is_some()),
             stack: options.stack_size,
+            stirs: AtomicBool::new(false),
             pool: OnceLock::new(),
+            opener,
+        }
+    }
+
+    /// Whether a task of `scope` opened this one, or one that this stands inside of.
+    pub(super) fn was_opened_inside_a_task_of(&self, scope: &Arc<Shared>) -> bool {
+        let mut above: Option<Arc<Shared>> = None;
+        loop {
+            let Some(opener) = &above.as_deref().unwrap_or(self).opener else { return false };
+            if opener.in_task && opener.scope.as_ptr() == Arc::as_ptr(scope) {
+                return true;
+            }
+            let Some(next) = opener.scope.upgrade() else { return false };
+            above = Some(next);
         }
     }
 
@@ -81,9 +110,19 @@ impl Shared {
     }
 
     pub(super) fn set_limit(self: &Arc<Self>, limit: NonZeroUsize) {
-        self.limited.store(true, Ordering::Relaxed);
+        let was_limited = self.limited.swap(true, Ordering::Relaxed);
         let follow = self.queue.set_limit(limit.get(), pool::cores());
         self.follow(follow);
+        if !was_limited {
+            // Only in a limited scope futures are polled by those who await them.
+            self.stir(true);
+        }
+    }
+
+    /// Whether a value can decide anything.
+    #[inline]
+    pub(super) fn counts_values(&self) -> bool {
+        self.counts_values
     }
 
     /// Enters a task that returned a value.
@@ -152,7 +191,9 @@ impl Shared {
 
     /// Closes the ledger, when every task has ended.
     pub(super) fn close(&self, body: Option<Payload>) -> Conclusion {
-        std::mem::take(&mut *self.ledger.lock()).close(body)
+        // A payload may be dropped in there, which is user code, and not under the lock.
+        let ledger = std::mem::take(&mut *self.ledger.lock());
+        ledger.close(body)
     }
 
     /// Queues a counted task, and finds somebody to run it. Returns its index.
@@ -168,6 +209,25 @@ impl Shared {
         self.follow(follow);
     }
 
+    /// Queues the job of a future again.
+    pub(super) fn requeue(self: &Arc<Self>, job: Job, index: u64) {
+        let follow = self.queue.requeue(job, index, pool::cores());
+        self.follow(follow);
+    }
+
+    /// Queues the job of a future that was woken.
+    pub(super) fn unshelve(self: &Arc<Self>, key: usize) {
+        let follow = self.queue.unshelve(key, pool::cores());
+        self.follow(follow);
+    }
+
+    /// Has the futures looked after again that nobody has woken; `all`: and those that wait.
+    pub(super) fn stir(&self, all: bool) {
+        for job in self.queue.jobs(all) {
+            job.stir();
+        }
+    }
+
     /// Does what follows from a change of the queue.
     pub(super) fn follow(self: &Arc<Self>, follow: Follow) {
         for thread in follow.wake {
@@ -181,7 +241,10 @@ impl Shared {
     /// Asks for the runner that the queue counts as asked for. Returns whether one may come; if
     /// not, it does not count any more.
     pub(super) fn lend(self: &Arc<Self>) -> bool {
-        let pool = self.pool.get_or_init(|| Pool::of_this_process(self.stack));
+        // Looked up first: nothing that may give way to other threads runs while they wait for it.
+        let pool = self.pool.get().copied();
+        let pool = pool.unwrap_or_else(|| Pool::of_this_process(self.stack));
+        let pool = *self.pool.get_or_init(|| pool);
         pool.lend(Arc::clone(self) as _)
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use wg_core::sync::{Thread, current, park_until};
+use wg_core::sync::{self, Thread, current, park_until};
 
 use super::frame;
 use super::pool;
@@ -26,10 +26,14 @@ impl Asleep {
 
 impl Drop for Asleep {
     fn drop(&mut self) {
-        for scope in &self.0 {
-            while !scope.queue.wake_up(&current()) {
-                park_until(None);
+        // All slots or none: two threads that each held one and waited for the other's would wait
+        // for ever.
+        while let Some(taken) = self.0.iter().position(|scope| !scope.queue.wake_up(&current())) {
+            for scope in &self.0[..taken] {
+                let follow = scope.queue.fall_asleep(pool::cores());
+                scope.follow(follow);
             }
+            park_until(None);
         }
     }
 }
@@ -47,7 +51,7 @@ impl Wake for Unpark {
     }
 }
 
-thread_local! {
+sync::thread_local! {
     static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 

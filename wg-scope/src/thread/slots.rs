@@ -1,16 +1,21 @@
 //! Who may run now: a limit, and those who sleep in a slot of theirs.
 //!
-//! A task holds one slot while it runs, and keeps it while it sleeps in a wait of ours (a `join`,
-//! the end of an inner scope): a limit is a promise about tasks that have begun. But whoever sleeps
-//! may sleep for something that needs a slot itself: a thread without one that joins a task in
-//! place. Such a *guest* runs in the slot of a sleeper, who does not go on before it has its slot
-//! back. So no more than `limit` tasks ever compute at once, and none waits for itself.
+//! A task holds one slot from its beginning to its end, also while it sleeps in a wait of ours: a
+//! limit is a promise about tasks that have begun. What it joins in place runs in that same slot.
+//! But it may sleep for something that needs a slot itself: at the end of a scope that it opened,
+//! for a task there that joins one of these in place. Such a *guest* runs in the slot of a sleeper,
+//! who does not go on before it has its slot back. So no more than `limit` tasks ever compute at
+//! once, and none waits for itself. Nobody else is a guest: one who joins from elsewhere would keep
+//! a sleeper from going on that does not wait for it, and that it may be waiting for.
 
 /// The slots of one scope.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots {
     /// `usize::MAX` stands for no limit.
     limit: usize,
+    /// How many may execute: the limit, or more after it fell, until those that had begun have
+    /// ended. They go on, also after a sleep.
+    cap: usize,
     /// Tasks that run and do not sleep.
     executing: usize,
     /// Sleepers who keep their slot for themselves and for guests.
@@ -21,7 +26,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) const fn new(limit: usize) -> Self {
-        Slots { limit, executing: 0, reserved: 0, lent: 0 }
+        Slots { limit, cap: limit, executing: 0, reserved: 0, lent: 0 }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -30,9 +35,10 @@ impl Slots {
 
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        self.lower_the_cap();
     }
 
-    /// How many tasks have begun and not ended.
+    /// How many tasks have begun and not ended, without those that joiners run in place.
     pub(super) fn taken(&self) -> usize {
         self.executing + self.reserved
     }
@@ -50,7 +56,7 @@ impl Slots {
 
     /// Whether a guest may begin, or a sleeper go on.
     pub(super) fn has_room_for_guest(&self) -> bool {
-        self.executing < self.limit
+        self.executing < self.cap
     }
 
     pub(super) fn begin(&mut self) {
@@ -59,6 +65,7 @@ impl Slots {
 
     pub(super) fn end(&mut self) {
         self.executing -= 1;
+        self.lower_the_cap();
     }
 
     /// One who runs falls asleep, and lends its slot to guests.
@@ -78,16 +85,6 @@ impl Slots {
         free
     }
 
-    /// One who runs begins another task in its own slot, and sleeps until that has ended.
-    pub(super) fn nest(&mut self) {
-        self.reserved += 1;
-    }
-
-    /// The task in its own slot has ended.
-    pub(super) fn unnest(&mut self) {
-        self.reserved -= 1;
-    }
-
     /// One who falls asleep lets the queue have its slot: it sleeps for a task there, and has no
     /// stack left to run it in place.
     pub(super) fn lend(&mut self) {
@@ -97,6 +94,10 @@ impl Slots {
     /// One who lent its slot wants it back, before any further task begins.
     pub(super) fn claim(&mut self) {
         self.lent -= 1;
+    }
+
+    fn lower_the_cap(&mut self) {
+        self.cap = self.cap.min(self.taken()).max(self.limit);
     }
 }
 
@@ -133,16 +134,23 @@ mod tests {
     }
 
     #[test]
-    fn rule_11_a_task_in_its_joiners_slot_takes_no_other_also_if_the_limit_falls() {
-        let mut slots = Slots::new(2);
-        slots.begin();
-        slots.nest();
-        assert!(!slots.has_room(), "the joiner has begun, and so has the joined");
-        assert!(slots.has_room_for_guest());
-        slots.set_limit(1);
-        slots.unnest();
-        slots.end();
-        assert_eq!(slots.taken(), 0);
+    fn rule_09_those_that_had_begun_go_on_when_the_limit_falls() {
+        for before in [3, usize::MAX] {
+            let mut slots = Slots::new(before);
+            (0..3).for_each(|_| slots.begin());
+            slots.fall_asleep();
+            slots.set_limit(1);
+            assert!(!slots.has_room());
+            assert!(slots.wake(), "two others execute");
+            slots.end();
+            slots.fall_asleep();
+            assert!(slots.wake(), "one other executes");
+            slots.end();
+            assert!(!slots.has_room() && !slots.has_room_for_guest());
+            slots.end();
+            slots.begin();
+            assert!(!slots.has_room() && !slots.has_room_for_guest());
+        }
     }
 
     #[test]

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use wg_core::sync::now;
+
+use super::frame;
 use super::scope::Scope;
-use super::wait::{Vain, wait};
+use super::wait::{Vain, wait_in_vain};
 use crate::cancel::Cancel;
 use crate::cause::{Cause, Stopped};
 use crate::options::checked_limit;
@@ -52,7 +55,7 @@ impl Scope<'_, '_> {
     /// [`Stopped`] if the scope is cancelled.
     #[inline]
     pub fn check(&self) -> Result<(), Stopped> {
-        if self.is_cancelled() { Err(self.shared().stopped()) } else { Ok(()) }
+        if self.is_cancelled() { Err(frame::tell(self.shared().stopped())) } else { Ok(()) }
     }
 
     /// Returns the earliest deadline of this scope and those outside, if there is one.
@@ -71,10 +74,9 @@ impl Scope<'_, '_> {
     ///
     /// Blocks this thread. Other tasks go on: a thread that sleeps is replaced.
     pub fn sleep(&self, time: Duration) -> Result<(), Stopped> {
-        match wait(self.shared(), Instant::now().checked_add(time), |_| None) {
-            Ok(never) => never,
-            Err(Vain::TimedOut) => Ok(()),
-            Err(Vain::Stopped(stopped)) => Err(stopped),
+        match wait_in_vain(self.shared(), now().checked_add(time)) {
+            Vain::TimedOut => Ok(()),
+            Vain::Stopped(stopped) => Err(stopped),
         }
     }
 
@@ -110,7 +112,7 @@ impl Scope<'_, '_> {
     /// Returns who is alive: the tasks that run, and the first of those that wait.
     #[must_use]
     pub fn alive(&self) -> StillRunning {
-        let now = Instant::now();
+        let now = now();
         let named = self.shared().queue.alive(NAMED).into_iter().map(|seen| {
             let age = seen.since.map(|since| now.saturating_duration_since(since));
             Alive::new(seen.task, age)

@@ -12,10 +12,11 @@ use wg_core::sync::{Mutex, current};
 use super::frame::{self, Role};
 use super::job::Run;
 use super::pool;
-use super::queue::Begun;
+use super::queue::{Begun, Guest};
 use super::shared::Shared;
 use super::wait::{Vain, wait};
 use crate::cause::Stopped;
+use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 
@@ -110,6 +111,7 @@ where
     /// Runs a task that was begun. When the token goes, at the very end, everything of the user's
     /// has been dropped or handed over (rule 1).
     fn execute(&self, index: u64, closure: F, token: Token<'scope>) {
+        let told = frame::told();
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
         } else {
@@ -118,6 +120,7 @@ where
         let (outcome, order) = match result {
             Ok(Some(value)) if self.settle.is_error(&value) => {
                 let order = self.scope.error(&self.task(index));
+                let order = if frame::told() == told { order } else { as_echo(order) };
                 (Outcome::Value(value), order)
             }
             Ok(Some(value)) => {
@@ -176,20 +179,28 @@ where
         self.scope.runs_anywhere() && !frame::is_deep()
     }
 
+    /// What this thread is to the scope if it has no slot there.
+    fn guest(&self) -> Guest {
+        if frame::is_inside_a_task_of(self.scope) { Guest::OfSleeper } else { Guest::Stranger }
+    }
+
     fn has_slot(&self) -> bool {
         frame::role_in(self.scope) == Some(Role::Task)
     }
 
     /// Runs the task in place, if this thread may run it now.
     fn run_in_place(&self, index: u64) {
+        let queue = &self.scope.queue;
         if self.scope.skips(index) {
             // Nothing of it will run, so it needs no slot.
+            self.scope.follow(queue.retract(index));
             self.run(index);
         } else if self.has_slot() {
-            let begun = self.scope.queue.begin_in_slot(self.task(index));
+            let (begun, follow) = queue.take_in_slot(index, self.task(index));
+            self.scope.follow(follow);
             self.run_framed(index);
-            self.scope.queue.end_in_slot(begun);
-        } else if let Some(begun) = self.scope.queue.begin_as_guest(self.task(index)) {
+            queue.end_in_slot(begun);
+        } else if let Some(begun) = queue.take_as(self.guest(), index, self.task(index)) {
             self.run_as_guest(index, begun);
         }
     }
@@ -220,16 +231,23 @@ where
                     }
                     return Some(Step::Ended(outcome));
                 }
-                if !matches!(sleeper, Sleeper::Guest) || self.has_begun() {
-                    return None;
-                }
+                let Sleeper::Guest(guest) = sleeper else { return None };
                 // All slots were taken. A runner will come to it, or a slot becomes free for it.
-                self.scope.queue.hope(current());
-                self.scope.queue.begin_as_guest(self.task(index)).map(Step::Begun)
+                let may_begin =
+                    !self.has_begun() && self.scope.queue.has_room_for(guest, current());
+                may_begin.then_some(Step::MayBegin)
             })?;
-            match step {
-                Step::Ended(outcome) => return Ok(outcome),
-                Step::Begun(begun) => self.run_as_guest(index, begun),
+            match (step, sleeper) {
+                (Step::Ended(outcome), _) => return Ok(outcome),
+                // It is only now that this thread has its own slots back, in other scopes: who
+                // waited for those with one of this scope in hand might wait for ever.
+                (Step::MayBegin, Sleeper::Guest(guest)) => {
+                    let begun = self.scope.queue.take_as(guest, index, self.task(index));
+                    if let Some(begun) = begun {
+                        self.run_as_guest(index, begun);
+                    }
+                }
+                (Step::MayBegin, _) => unreachable!("only guests begin anything"),
             }
         }
     }
@@ -256,8 +274,8 @@ where
 /// What a joiner waits for.
 enum Step<T> {
     Ended(Outcome<T>),
-    /// There was a slot to run the task in.
-    Begun(Begun),
+    /// There may be a slot to run the task in.
+    MayBegin,
 }
 
 /// How a joiner waits.
@@ -266,7 +284,7 @@ enum Sleeper<'a> {
     /// For a task that has begun.
     Beside,
     /// For that, or for a slot to run it in.
-    Guest,
+    Guest(Guest),
     /// For a task that others have to begin.
     HandedOver(&'a HandedOver<'a>),
 }
@@ -282,7 +300,9 @@ impl<'a> HandedOver<'a> {
     fn to_others(scope: &'a Arc<Shared>, has_slot: bool) -> Option<Self> {
         scope.queue.hand_over(has_slot);
         let handed_over = HandedOver { scope, lent: std::cell::Cell::new(has_slot) };
-        (scope.lend() || scope.queue.has_runners()).then_some(handed_over)
+        // One who has a slot is a runner itself, and the others may be waiting as it does.
+        let others = !has_slot && scope.queue.has_runners();
+        (scope.lend() || others).then_some(handed_over)
     }
 
     fn claim(&self) {
@@ -328,12 +348,14 @@ where
         }
         if self.fits_here() || self.scope.skips(index) {
             self.run_in_place(index);
-            return self.await_end(index, deadline, Sleeper::Guest);
+            return self.await_end(index, deadline, Sleeper::Guest(self.guest()));
         }
-        let Some(handed_over) = HandedOver::to_others(self.scope, self.has_slot()) else {
+        // A guest's slot is as good as an own one.
+        let has_slot = self.has_slot() || self.guest() == Guest::OfSleeper;
+        let Some(handed_over) = HandedOver::to_others(self.scope, has_slot) else {
             // Nobody else will ever come. Better a deep stack than none.
             self.run_in_place(index);
-            return self.await_end(index, deadline, Sleeper::Guest);
+            return self.await_end(index, deadline, Sleeper::Guest(self.guest()));
         };
         self.await_end(index, deadline, Sleeper::HandedOver(&handed_over))
     }

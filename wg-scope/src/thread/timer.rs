@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use wg_core::sync::{Condvar, Mutex};
+use wg_core::sync::{self, Condvar, Mutex, now};
 
 use super::process::{GENERATIONS, generation};
 use crate::cancel::Node;
@@ -18,7 +17,9 @@ use crate::cause::Cause;
 /// How long the thread stays when nothing is watched.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-static TIMERS: [Timer; GENERATIONS] = [const { Timer::new() }; GENERATIONS];
+sync::global! {
+    static TIMERS: [Timer; GENERATIONS] = sync::array_of!(Timer::new(); GENERATIONS);
+}
 
 struct Timer {
     inner: Mutex<Inner>,
@@ -42,7 +43,7 @@ pub(super) struct Watched {
 /// Watches the deadline of this scope, if it has one of its own.
 pub(super) fn watch(node: &Arc<Node>) -> Option<Watched> {
     let deadline = node.own_deadline()?;
-    if deadline <= Instant::now() {
+    if deadline <= now() {
         node.cancel(Cause::Deadline);
         return None;
     }
@@ -57,7 +58,7 @@ pub(super) fn watch(node: &Arc<Node>) -> Option<Watched> {
         inner.has_thread = true;
         drop(inner);
         let main = move || TIMERS[generation].run();
-        if thread::Builder::new().name("wg-timer".to_owned()).spawn(main).is_err() {
+        if sync::spawn("wg-timer".to_owned(), None, main).is_err() {
             timer.inner.lock().has_thread = false;
         }
     } else if is_first {
@@ -74,18 +75,20 @@ impl Drop for Watched {
 }
 
 impl Timer {
-    const fn new() -> Self {
-        let inner = Inner { due: BTreeMap::new(), next: 0, has_thread: false };
-        Timer { inner: Mutex::new(inner), earlier: Condvar::new() }
+    sync::const_fn! {
+        const fn new() -> Self {
+            let inner = Inner { due: BTreeMap::new(), next: 0, has_thread: false };
+            Timer { inner: Mutex::new(inner), earlier: Condvar::new() }
+        }
     }
 
     fn run(&self) {
         let mut inner = self.inner.lock();
-        let mut idle_until = Instant::now() + KEEP_ALIVE;
+        let mut idle_until = now() + KEEP_ALIVE;
         loop {
-            let now = Instant::now();
+            let time = now();
             match inner.due.first_key_value().map(|(&place, _)| place) {
-                Some(place @ (deadline, _)) if deadline <= now => {
+                Some(place @ (deadline, _)) if deadline <= time => {
                     let node = inner.due.remove(&place);
                     drop(inner);
                     if let Some(node) = node.and_then(|node| node.upgrade()) {
@@ -95,9 +98,9 @@ impl Timer {
                 }
                 Some((deadline, _)) => {
                     inner = self.earlier.wait_until(inner, deadline);
-                    idle_until = Instant::now() + KEEP_ALIVE;
+                    idle_until = now() + KEEP_ALIVE;
                 }
-                None if now < idle_until => inner = self.earlier.wait_until(inner, idle_until),
+                None if time < idle_until => inner = self.earlier.wait_until(inner, idle_until),
                 None => {
                     inner.has_thread = false;
                     return;

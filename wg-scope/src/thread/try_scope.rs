@@ -7,12 +7,13 @@ use std::panic::Location;
 use wg_core::sync::Mutex;
 
 use super::entry::{Entry, split, unwinding};
+use super::frame;
 use super::handle::TryTask;
 use super::scope::Scope;
 use super::task::Settle;
 use crate::cause::{Cause, Stopped};
 use crate::failure::{Errors, Failure, FailureKind};
-use crate::ledger::{Unwind, echo};
+use crate::ledger::{Unwind, echo, is_echo};
 use crate::options::{Options, options};
 use crate::outcome::{Outcome, Payload};
 use crate::policy::Policy;
@@ -22,7 +23,7 @@ use crate::task_info::{Label, TaskInfo};
 ///
 /// Made by [`try_scope`] and [`collect_scope`]. It is a [`Scope`] in everything else: what that can
 /// do, this can.
-pub struct TryScope<'scope, 'env, E> {
+pub struct TryScope<'scope, 'env, E: 'env> {
     plain: Scope<'scope, 'env>,
     failures: Failures<E>,
 }
@@ -187,44 +188,53 @@ impl Options {
         let policy = self.policy_or(Policy::fail_fast());
         let mut entry = Entry::new(self, policy.clone());
         let scope = TryScope::of(&entry);
-        // Whether the body failed of itself, before anything else went wrong.
-        let mut body_was_first = false;
+        // Whether the body failed of itself, before anything else went wrong; and whether what it
+        // says may be an echo.
+        let (mut body_was_first, mut body_echoes) = (false, false);
         let result = entry.run(|| {
+            let told = frame::told();
             let result = body(&scope);
             if result.is_err() {
-                body_was_first = scope.shared().node.cancel(Cause::BodyFailed);
+                body_echoes = frame::told() != told;
+                body_was_first = scope.shared().node.cancel(Cause::BodyFailed) && !body_echoes;
             }
             result
         });
         let (result, payload) = split(result);
         let conclusion = entry.close(payload);
         let shared = entry.shared();
-        match conclusion.unwind {
-            Unwind::Not => {}
-            Unwind::Echo(stopped) => return Err(E::from(stopped)),
+        // A body that unwound by an echo has no result.
+        let (result, echo) = match conclusion.unwind {
+            Unwind::Not => (result, None),
+            Unwind::Echo(stopped) => (result, Some(stopped)),
             unwind => unwinding(unwind, result, shared, site),
-        }
-        let result = result.expect("a body that did not panic returned");
-        if body_was_first {
-            return result;
-        }
-        let mut failures = scope.failures.take();
+        };
+        let body_failed = matches!(result, Some(Err(_)));
         let tally = conclusion.tally;
-        let lost = tally.cancelled > 0 && shared.node.cause() == Some(Cause::Deadline);
-        if result.is_ok() && !conclusion.failed && !lost {
-            return result;
+        if conclusion.failed && !body_was_first {
+            let mut failures = scope.failures.take();
+            if policy.takes_the_lowest() {
+                failures.sort_by_key(|(order, failure)| (is_echo(*order), failure.index()));
+            } else {
+                failures.sort_by_key(|&(order, _)| order);
+            }
+            if let Some((order, failure)) = failures.into_iter().next() {
+                // If the first was joined, it is what the body handed on.
+                let is_first = order == 0 || (policy.takes_the_lowest() && !is_echo(order));
+                if !body_failed || body_echoes || is_first {
+                    return Err(into_error(failure));
+                }
+            }
         }
-        if policy.takes_the_lowest() {
-            failures.sort_by_key(|(_, failure)| failure.index());
-        } else {
-            failures.sort_by_key(|&(order, _)| order);
-        }
-        if let Some((_, failure)) = failures.into_iter().next() {
-            return Err(into_error(failure));
-        }
+        let result = match (result, echo) {
+            (Some(result @ Err(_)), _) | (Some(result), None) => result,
+            (_, Some(echo)) => Err(E::from(echo)),
+            (None, None) => unreachable!("a body that did not panic returned"),
+        };
         if result.is_err() {
             return result;
         }
+        let lost = tally.cancelled > 0 && shared.node.cause() == Some(Cause::Deadline);
         if lost {
             return Err(E::from(shared.stopped()));
         }
@@ -264,7 +274,7 @@ impl Options {
 }
 
 /// A failure as the error of a whole scope.
-fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
+pub(super) fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
     let task = failure.task().cloned();
     match (failure.into_kind(), task) {
         (FailureKind::Error(error), _) => error,
@@ -273,7 +283,7 @@ fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
     }
 }
 
-impl<'scope, 'env, E: Send + 'scope> TryScope<'scope, 'env, E> {
+impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
     fn of(entry: &Entry) -> Self {
         TryScope { plain: Scope::of(entry), failures: Failures(Mutex::new(Vec::new())) }
     }
@@ -316,7 +326,7 @@ impl<'scope, 'env, E: Send + 'scope> TryScope<'scope, 'env, E> {
     }
 }
 
-impl<'scope, 'env, E> Deref for TryScope<'scope, 'env, E> {
+impl<'scope, 'env, E: 'env> Deref for TryScope<'scope, 'env, E> {
     type Target = Scope<'scope, 'env>;
 
     fn deref(&self) -> &Self::Target {
@@ -340,11 +350,11 @@ impl<E> fmt::Debug for Failures<E> {
 #[must_use = "a name without a task does nothing"]
 #[derive(Debug)]
 pub struct TryNamed<'a, 'scope, 'env, E> {
-    scope: &'scope TryScope<'scope, 'env, E>,
-    name: &'a str,
+    pub(super) scope: &'scope TryScope<'scope, 'env, E>,
+    pub(super) name: &'a str,
 }
 
-impl<'scope, E: Send + 'scope> TryNamed<'_, 'scope, '_, E> {
+impl<'scope, 'env, E: Send + 'env> TryNamed<'_, 'scope, 'env, E> {
     /// As [`TryScope::spawn`].
     #[track_caller]
     pub fn spawn<F, T>(self, task: F) -> TryTask<'scope, T, E>

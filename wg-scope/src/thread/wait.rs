@@ -1,11 +1,12 @@
 //! The one way in which a thread waits for something inside a scope: until it is there, the scope
 //! is cancelled, or the time is up.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use wg_core::sync::{current, park_until};
+use wg_core::sync::{current, now, park_until};
 
 use super::frame::{self, Role};
 use super::runner::run_one;
@@ -27,6 +28,23 @@ pub(super) enum Vain {
 pub(super) fn wait<T>(
     scope: &Arc<Shared>,
     deadline: Option<Instant>,
+    poll: impl FnMut(&Waker) -> Option<T>,
+) -> Result<T, Vain> {
+    wait_with(scope, deadline, Asleep::fall, poll)
+}
+
+/// Waits until `deadline`, and keeps its slots: nothing that needs one is waited for.
+pub(super) fn wait_in_vain(scope: &Arc<Shared>, deadline: Option<Instant>) -> Vain {
+    match wait_with(scope, deadline, || (), |_| None::<Infallible>) {
+        Ok(never) => match never {},
+        Err(vain) => vain,
+    }
+}
+
+fn wait_with<T, A>(
+    scope: &Arc<Shared>,
+    deadline: Option<Instant>,
+    fall_asleep: impl FnOnce() -> A,
     mut poll: impl FnMut(&Waker) -> Option<T>,
 ) -> Result<T, Vain> {
     let waker = waker();
@@ -37,17 +55,17 @@ pub(super) fn wait<T>(
     let here = frame::innermost().filter(|node| !Arc::ptr_eq(node, &scope.node));
     let nodes = Listening::to(&waker, [Some(&scope.node), here.as_ref()]);
     let in_body = frame::role_in(scope) == Some(Role::Body);
-    let _asleep = Asleep::fall();
+    let _asleep = fall_asleep();
     loop {
         if let Some(found) = poll(&waker) {
             return Ok(found);
         }
         if let Some(cause) = nodes.cause() {
-            return Err(Vain::Stopped(stopped(Some(cause))));
+            return Err(Vain::Stopped(frame::tell(stopped(Some(cause)))));
         }
         let until = nodes.deadline().into_iter().chain(deadline).min();
         if let Some(until) = until {
-            let now = Instant::now();
+            let now = now();
             if until <= now {
                 nodes.pass(now);
                 if deadline.is_some_and(|deadline| deadline <= now) {
@@ -102,9 +120,7 @@ impl<'a> Listening<'a> {
     /// Cancels those whose deadline has passed, for the case that the timer does not.
     fn pass(&self, now: Instant) {
         for node in self.nodes() {
-            if node.deadline().is_some_and(|deadline| deadline <= now) {
-                node.cancel(Cause::Deadline);
-            }
+            node.pass(now);
         }
     }
 }

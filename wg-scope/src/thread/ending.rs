@@ -1,0 +1,151 @@
+//! The end of a future: its outcome goes into the ledger, and to its handle or to nobody.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use wg_core::sync::Mutex;
+
+use super::shared::Shared;
+use super::task::Settle;
+use crate::cause::Stopped;
+use crate::ledger::as_echo;
+use crate::outcome::{Outcome, Payload};
+use crate::task_info::{Label, TaskInfo};
+
+/// Where the outcome of a task is laid down for its handle.
+pub(super) struct Ending<T, S> {
+    label: Label,
+    settle: S,
+    slot: Mutex<Slot<T>>,
+}
+
+enum Slot<T> {
+    /// The task has not ended.
+    Open(Holder),
+    Ended(Outcome<T>, usize),
+    /// The outcome is somebody's, or nobody's any more. Nothing of the user's is left in here.
+    Taken,
+}
+
+/// Whoever holds the handle of a task that has not ended.
+enum Holder {
+    Busy,
+    Waiting(Waker),
+    Gone,
+}
+
+impl<T, S: Settle<T>> Ending<T, S> {
+    pub(super) fn new(label: Label, settle: S) -> Self {
+        Ending { label, settle, slot: Mutex::new(Slot::Open(Holder::Busy)) }
+    }
+
+    pub(super) fn task(&self, index: u64) -> TaskInfo {
+        TaskInfo::new(index, self.label.clone())
+    }
+
+    /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
+    /// `told`: it may have ended so because it was told that it is stopped.
+    pub(super) fn conclude(
+        &self,
+        scope: &Shared,
+        index: u64,
+        result: Result<Option<T>, Payload>,
+        told: bool,
+    ) {
+        let (outcome, order) = match result {
+            Ok(Some(value)) if self.settle.is_error(&value) => {
+                let order = scope.error(&self.task(index));
+                let order = if told { as_echo(order) } else { order };
+                (Outcome::Value(value), order)
+            }
+            Ok(Some(value)) => {
+                scope.value(|| self.task(index));
+                (Outcome::Value(value), 0)
+            }
+            Ok(None) => {
+                scope.cancelled(&self.task(index));
+                (Outcome::Lost(Box::new(scope.stopped())), 0)
+            }
+            Err(payload) => (Outcome::Lost(Box::new(self.panicked(scope, index, payload))), 0),
+        };
+        let mut slot = self.slot.lock();
+        match mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Open(Holder::Gone) => {
+                drop(slot);
+                self.forgo(scope, index, outcome, order);
+            }
+            Slot::Open(holder) => {
+                *slot = Slot::Ended(outcome, order);
+                drop(slot);
+                if let Holder::Waiting(waker) = holder {
+                    // It may be anybody's.
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                        self.panicked(scope, index, payload);
+                    }
+                }
+            }
+            Slot::Ended(..) | Slot::Taken => unreachable!("a task ends once"),
+        }
+    }
+
+    /// Enters a panic of the task.
+    pub(super) fn panicked(&self, scope: &Shared, index: u64, payload: Payload) -> Stopped {
+        let task = self.task(index);
+        let (echo, failure) = scope.panicked(payload, &task);
+        if let Some((payload, order)) = failure {
+            self.settle.caught(task, payload, order);
+        }
+        echo
+    }
+
+    /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
+    /// happens.
+    fn forgo(&self, scope: &Shared, index: u64, outcome: Outcome<T>, order: usize) {
+        let task = self.task(index);
+        let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
+        if let Err(payload) = catch_unwind(settled) {
+            self.panicked(scope, index, payload);
+        }
+    }
+
+    /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
+    pub(super) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
+        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
+        let waker = waker.clone();
+        let mut slot = self.slot.lock();
+        let before = match mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Ended(outcome, _) => return Some(outcome),
+            Slot::Open(holder) => {
+                *slot = Slot::Open(Holder::Waiting(waker));
+                holder
+            }
+            Slot::Taken => panic!("the outcome of a task is taken once"),
+        };
+        drop(slot);
+        drop(before);
+        None
+    }
+
+    /// Gives the outcome up: it is settled by whoever finds it first, here or at the task's end.
+    pub(super) fn abandon(&self, scope: Option<&Shared>, index: u64) {
+        let mut slot = self.slot.lock();
+        match mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Open(before) => {
+                *slot = Slot::Open(Holder::Gone);
+                drop(slot);
+                drop(before);
+            }
+            Slot::Ended(outcome, order) => {
+                drop(slot);
+                let scope = scope.expect("a handle does not outlive its scope");
+                self.forgo(scope, index, outcome, order);
+            }
+            Slot::Taken => {}
+        }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(*self.slot.lock(), Slot::Ended(..))
+    }
+}

@@ -1,0 +1,179 @@
+//! The work of a fan-out whose results are collected.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use wg_core::sync::Mutex;
+
+use super::budget::{Budget, Weighed};
+use super::desk::Desk;
+use super::feed::Feed;
+use super::strand::Strands;
+use crate::failure::Failure;
+use crate::outcome::{Payload, discard, drop_caught};
+use crate::task_info::{Label, TaskInfo};
+use crate::thread::crew::{Posting, Work};
+use crate::thread::shared::Shared;
+
+/// One function over the items of a feed.
+pub(super) struct Mapping<'w, I: Iterator, F, R, E> {
+    pub(super) feed: Feed<I>,
+    pub(super) budget: Option<Budget<'w, I::Item>>,
+    pub(super) function: F,
+    pub(super) done: Mutex<Done<R, E>>,
+}
+
+/// What has come of it so far.
+pub(super) struct Done<R, E> {
+    pub(super) strands: Strands<R>,
+    /// Successes in the order of their completion, where a policy counts them.
+    pub(super) completed: Vec<(usize, R)>,
+    /// Failures, each with its place in the order of completion.
+    pub(super) failures: Vec<(usize, Failure<E>)>,
+    /// How many items were begun.
+    pub(super) begun: usize,
+}
+
+/// What a share has done, which it hands in at its end.
+struct Handing<R> {
+    strands: Strands<R>,
+    begun: usize,
+}
+
+impl<'w, I, F, R, E> Mapping<'w, I, F, R, E>
+where
+    I: Iterator + Send,
+    I::Item: Send,
+    F: Fn(I::Item) -> Result<R, E> + Sync,
+    R: Send,
+    E: Send,
+{
+    pub(super) fn new(feed: Feed<I>, budget: Option<Budget<'w, I::Item>>, function: F) -> Self {
+        let done =
+            Done { strands: Strands::new(), completed: Vec::new(), failures: Vec::new(), begun: 0 };
+        Mapping { feed, budget, function, done: Mutex::new(done) }
+    }
+
+    #[inline]
+    fn claim(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Weighed<I::Item> {
+        match &self.budget {
+            Some(budget) => budget.claim(&self.feed, desk, crew),
+            None => self.feed.claim(desk, crew).into(),
+        }
+    }
+
+    #[inline]
+    fn handle(&self, index: usize, item: I::Item, handing: &mut Handing<R>, crew: &dyn Posting) {
+        let scope = crew.scope();
+        if scope.skips(index as u64) {
+            // Whatever else is pulled comes later, and is skipped as well.
+            let thrown = drop_caught(item).err().into_iter().chain(self.feed.stop());
+            for payload in thrown {
+                self.panicked(index, payload, crew);
+            }
+            return;
+        }
+        handing.begun += 1;
+        match catch_unwind(AssertUnwindSafe(|| (self.function)(item))) {
+            Ok(Ok(result)) if scope.counts_values() => {
+                self.done.lock().completed.push((index, result));
+                scope.value(|| crew.item(index));
+            }
+            Ok(Ok(result)) => handing.strands.push(index, result),
+            Ok(Err(error)) => {
+                let task = crew.item(index);
+                let order = scope.error(&task);
+                self.done.lock().failures.push((order, Failure::error(Some(task), error)));
+            }
+            Err(payload) => self.panicked(index, payload, crew),
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, index: usize, payload: Payload, crew: &dyn Posting) {
+        let failure = failure(crew.scope(), crew.item(index), payload);
+        self.done.lock().failures.extend(failure);
+    }
+}
+
+/// Enters a panic. Returns it as a failure, with its place in the order of completion, if it is one
+/// that the scope does not resume.
+fn failure<E>(scope: &Shared, task: TaskInfo, payload: Payload) -> Option<(usize, Failure<E>)> {
+    let (_, failure) = scope.panicked(payload, &task);
+    failure.map(|(payload, order)| (order, Failure::panic(task, payload)))
+}
+
+impl<I: Iterator, F, R, E> Mapping<'_, I, F, R, E> {
+    /// Drops, one by one, all of the user's that is not a result, and enters what the drops throw.
+    /// Returns what has come of it; how many items there were, as far as known, and whether these
+    /// are all.
+    pub(super) fn finish(self, scope: &Shared, label: &Label) -> (Done<R, E>, usize, bool) {
+        let (items, are_all) = self.feed.total();
+        let mut thrown = self.feed.clear();
+        thrown.extend(self.budget.into_iter().flat_map(Budget::clear));
+        thrown.extend(drop_caught(self.function).err());
+        let mut done = self.done.into_inner();
+        for payload in thrown {
+            let task = TaskInfo::new(items as u64, label.clone());
+            done.failures.extend(failure(scope, task, payload));
+        }
+        (done, items, are_all)
+    }
+}
+
+impl<I, F, R, E> Work for Mapping<'_, I, F, R, E>
+where
+    I: Iterator + Send,
+    I::Item: Send,
+    F: Fn(I::Item) -> Result<R, E> + Sync,
+    R: Send,
+    E: Send,
+{
+    fn share(&self, crew: &dyn Posting) {
+        let scope = crew.scope();
+        let mut desk = self.feed.desk();
+        let mut handing = Handing { strands: Strands::new(), begun: 0 };
+        while !scope.is_cancelled() {
+            match self.claim(&mut desk, crew) {
+                Weighed::Item(index, item, weight) => {
+                    if self.budget.is_some() {
+                        // The next one may fit as well.
+                        crew.post(1);
+                    }
+                    self.handle(index, item, &mut handing, crew);
+                    if let Some(budget) = &self.budget {
+                        budget.give_back(weight);
+                    }
+                }
+                Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),
+                Weighed::NotNow | Weighed::Ended => break,
+            }
+        }
+        self.feed.leave(desk);
+        let mut done = self.done.lock();
+        done.strands.append(handing.strands);
+        done.begun += handing.begun;
+    }
+
+    fn has_more(&self) -> bool {
+        match &self.budget {
+            Some(budget) => budget.has_more(self.feed.has_ended()),
+            None => self.feed.has_more(),
+        }
+    }
+}
+
+/// Drops values one by one, so that one whose drop panics takes no other with it. Returns what they
+/// have thrown: the first whole, as the others would be told by their words only.
+pub(super) fn drop_each<T>(values: impl Iterator<Item = T>) -> Option<Payload> {
+    let mut first = None;
+    for value in values {
+        if let Err(payload) = drop_caught(value) {
+            if first.is_none() {
+                first = Some(payload);
+            } else {
+                discard(payload);
+            }
+        }
+    }
+    first
+}

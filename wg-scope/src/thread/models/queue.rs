@@ -1,0 +1,264 @@
+//! The queue and the slots, driven by hand: no task is lost, and no more begin than may.
+
+use std::sync::Arc;
+
+use wg_core::sync::{current, park_until};
+
+use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, task, wake, work};
+use crate::thread::job::Job;
+use crate::thread::queue::Queue;
+
+fn counted(ran: &Arc<Count>) -> Job {
+    let ran = Arc::clone(ran);
+    Step::job(move || ran.up())
+}
+
+/// The runner looks for the last time before or after the push. A runner that detaches without
+/// looking under the same lock leaves the task to nobody.
+#[test]
+fn rule_14_a_task_that_is_pushed_as_the_runner_leaves_is_taken_by_it_or_asks_for_another() {
+    exhaust(|| {
+        let (queue, ran) = (Arc::new(Queue::new(1)), Arc::new(Count::default()));
+        queue.ask(1);
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        for _ in 0..2 {
+            let (_, follow) = queue.push(counted(&ran), 1);
+            if wake(follow) {
+                work(&queue);
+            }
+        }
+        join([runner]);
+        assert_eq!(ran.get(), 2);
+    });
+}
+
+/// The same where a task pushes another, and waits for it: nobody comes back to help.
+#[test]
+fn rule_12_a_task_that_waits_for_one_it_pushed_gets_a_runner_at_work_or_a_new_one() {
+    explore(|| {
+        let queue = Arc::new(Queue::new(usize::MAX));
+        queue.ask(1);
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        let (inner, gate) = (Arc::clone(&queue), Gate::new());
+        let outer = Step::job(move || {
+            let (queue, opener) = (Arc::clone(&inner), Arc::clone(&gate));
+            let (_, follow) = queue.push(Step::job(move || opener.open()), 2);
+            let more = wake(follow).then(|| loom::thread::spawn(move || work(&queue)));
+            gate.pass();
+            join(more);
+        });
+        assert!(wake(queue.push(outer, 2).1));
+        work(&queue);
+        join([runner]);
+    });
+}
+
+/// The owner finds the task when it looks, or is woken. An owner that enters itself without looking
+/// under the same lock sleeps for ever.
+#[test]
+fn rule_14_an_owner_that_falls_asleep_hears_of_a_task() {
+    exhaust(|| {
+        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+        let pusher = loom::thread::spawn({
+            let (queue, ran) = (Arc::clone(&queue), Arc::clone(&ran));
+            move || {
+                let (_, follow) = queue.push(counted(&ran), 1);
+                if wake(follow) {
+                    // None can be had.
+                    queue.refuse().into_iter().for_each(|thread| thread.unpark());
+                }
+            }
+        });
+        while ran.get() == 0 {
+            let (next, follow) = queue.next(None);
+            assert!(!wake(follow));
+            if let Some(next) = next {
+                next.job.run(next.index);
+                assert!(!wake(queue.end(next.begun, 1)));
+            } else if queue.sleep(current()) {
+                park_until(None);
+                queue.wake();
+            }
+        }
+        join([pusher]);
+    });
+}
+
+/// The owner only stands by, because somebody was asked for. When that one will not come, the owner
+/// has to hear of it, or nobody runs the task.
+#[test]
+fn rule_14_an_owner_that_stands_by_hears_that_nobody_comes() {
+    exhaust(|| {
+        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+        queue.ask(1);
+        assert!(!wake(queue.push(counted(&ran), 1).1));
+        let pool = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.refuse().into_iter().for_each(|thread| thread.unpark())
+        });
+        while ran.get() == 0 {
+            queue.stand_by(current());
+            if queue.is_deserted() {
+                queue.refuse();
+                let next = queue.next(None).0.unwrap();
+                next.job.run(next.index);
+                assert!(!wake(queue.end(next.begun, 1)));
+            } else {
+                park_until(None);
+            }
+        }
+        join([pool]);
+    });
+}
+
+/// A limit of one: the guest begins when the holder of the slot sleeps, and the holder goes on when
+/// the guest has ended. Each has to hear of the other.
+#[test]
+fn rule_11_a_guest_and_the_sleeper_whose_slot_it_uses_take_turns() {
+    exhaust(|| {
+        let (queue, door, seen) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
+        assert!(wake(queue.push(Step::job(|| ()), 1).1));
+        queue.attached();
+        let holder = queue.next(None).0.unwrap();
+        door.enter();
+        let guest = loom::thread::spawn({
+            let (queue, door, seen) = (Arc::clone(&queue), Arc::clone(&door), Arc::clone(&seen));
+            move || {
+                let begun = loop {
+                    queue.hope(current());
+                    match queue.begin_as_guest(task(1)) {
+                        Some(begun) => break begun,
+                        None => park_until(None),
+                    };
+                };
+                door.enter();
+                seen.open();
+                door.leave();
+                assert!(!wake(queue.end(begun, 1)));
+            }
+        });
+        door.leave();
+        assert!(!wake(queue.fall_asleep(1)));
+        seen.pass();
+        while !queue.wake_up(&current()) {
+            park_until(None);
+        }
+        door.enter();
+        door.leave();
+        assert!(!wake(queue.end(holder.begun, 1)));
+        join([guest]);
+    });
+}
+
+/// Two runners, a limit of one, and tasks enough for both: the second begins what the first leaves.
+#[test]
+fn rule_09_two_runners_at_a_limit_of_one_run_one_task_at_a_time() {
+    exhaust(|| {
+        let (queue, door) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()));
+        let (ran, deed) = (Arc::new(Count::default()), Arc::new(Deed::default()));
+        queue.ask(2);
+        for n in 0..3 {
+            let (door, ran, deed) = (Arc::clone(&door), Arc::clone(&ran), Arc::clone(&deed));
+            let job = Step::job(move || {
+                door.enter();
+                if n == 0 {
+                    deed.act();
+                } else {
+                    // At a limit of one, tasks see what the ones before did.
+                    deed.assert_seen();
+                }
+                ran.up();
+                door.leave();
+            });
+            assert!(!wake(queue.push(job, 2).1));
+        }
+        let other = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        work(&queue);
+        join([other]);
+        assert_eq!(ran.get(), 3);
+    });
+}
+
+/// The first task waits for the second, which may begin only when the limit goes up.
+#[test]
+fn rule_09_a_limit_that_goes_up_finds_somebody_for_what_waits() {
+    exhaust(|| {
+        let (queue, gate) = (Arc::new(Queue::new(1)), Gate::new());
+        queue.ask(1);
+        let (waiter, opener) = (Arc::clone(&gate), gate);
+        assert!(!wake(queue.push(Step::job(move || waiter.pass()), 2).1));
+        assert!(!wake(queue.push(Step::job(move || opener.open()), 2).1));
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        if wake(queue.set_limit(2, 2)) {
+            work(&queue);
+        }
+        join([runner]);
+    });
+}
+
+/// One who handed its join over lends its slot to the queue, and claims it back. Never do two run.
+#[test]
+fn rule_11_a_slot_that_was_handed_over_comes_back() {
+    exhaust(|| {
+        let (queue, door, seen) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
+        assert!(wake(queue.push(Step::job(|| ()), 1).1));
+        queue.attached();
+        let holder = queue.next(None).0.unwrap();
+        let (its_door, opener) = (Arc::clone(&door), Arc::clone(&seen));
+        let job = Step::job(move || {
+            its_door.enter();
+            opener.open();
+            its_door.leave();
+        });
+        assert!(!wake(queue.push(job, 1).1));
+        door.enter();
+        door.leave();
+        queue.hand_over(true);
+        let other = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        assert!(!wake(queue.fall_asleep(1)));
+        seen.pass();
+        queue.claim();
+        while !queue.wake_up(&current()) {
+            park_until(None);
+        }
+        door.enter();
+        door.leave();
+        assert!(!wake(queue.end(holder.begun, 1)));
+        join([other]);
+    });
+}
+
+/// The body hopes for room: as many may wait as may run. Each end makes room.
+#[test]
+fn rule_10_one_who_hopes_for_room_hears_of_every_end() {
+    exhaust(|| {
+        let queue = Arc::new(Queue::new(1));
+        queue.ask(1);
+        for _ in 0..2 {
+            assert!(!wake(queue.push(Step::job(|| ()), 1).1));
+        }
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        while !queue.has_room(Some(&current())) {
+            park_until(None);
+        }
+        join([runner]);
+    });
+}
