@@ -11,7 +11,10 @@ use crate::rows;
 pub(crate) const HELP: &str = "\
 Measures wg and its peers side by side.
 
-Usage: cargo run --release -p wg-benches -- [OPTIONS]
+Usage: cargo build --release -p wg-benches && target/release/wg-benches [OPTIONS]
+
+Build the whole package: T15 and T16 are measured by the program wg-footprint, and are skipped
+without it.
 
   --row PATTERN  only these rows; may be repeated. `C` is all rows of C, `C7` is C7a and C7b,
                  `T1` is not T12 (but `T1*` is)

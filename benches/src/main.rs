@@ -10,11 +10,14 @@ mod measure;
 mod report;
 mod row;
 mod rows;
+mod work;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::{fs, thread};
 
 use crate::args::Command;
+use crate::report::Summary;
 
 fn main() -> ExitCode {
     let outcome = args::parse(lexopt::Parser::from_env()).map_err(io::Error::other).and_then(run);
@@ -36,10 +39,30 @@ fn run(command: Command) -> io::Result<()> {
         Command::List(rows) => {
             rows.iter().try_for_each(|row| writeln!(out, "{:<4} {}", row.name, row.what))
         }
-        Command::Measure { rows, plan, format } => rows.iter().try_for_each(|row| {
-            let line = report::line(&measure::measure(row, &plan), format);
-            writeln!(out, "{line}")?;
-            out.flush()
-        }),
+        Command::Measure { rows, plan, format } => {
+            // Figures come on standard output, what they depend on does not.
+            eprintln!("{}; {}", load(), work::describe());
+            let mut summary = Summary::default();
+            for row in &rows {
+                let measured = measure::measure(row, &plan);
+                summary.add(row, measured.as_ref());
+                let line = match &measured {
+                    Some(measured) => report::line(measured, format),
+                    None => report::skipped(row, format),
+                };
+                writeln!(out, "{line}")?;
+                out.flush()?;
+            }
+            eprintln!("{}\n{}", summary.text(), load());
+            Ok(())
+        }
     }
+}
+
+/// How busy the machine is.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minute = load.split(' ').next().filter(|minute| !minute.is_empty());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!("load {} on {cores} cores", minute.unwrap_or("unknown"))
 }

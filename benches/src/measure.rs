@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::row::{Against, Contender, Row};
+use crate::row::{Against, Contender, Rounds, Row};
 
 /// How much time to spend.
 pub(crate) struct Plan {
@@ -11,17 +11,30 @@ pub(crate) struct Plan {
     round: Duration,
     /// When to stop beginning rounds of a row.
     row: Duration,
-    /// Fewest rounds of a row, however long they take.
+    /// Fewest rounds of a row, unless they take three times as long as a row should.
     rounds: usize,
+    /// Fewest rounds, however long they take.
+    least: usize,
+    is_quick: bool,
 }
 
 impl Plan {
-    pub(crate) const FULL: Plan =
-        Plan { round: Duration::from_millis(1), row: Duration::from_secs(5), rounds: 15 };
+    pub(crate) const FULL: Plan = Plan {
+        round: Duration::from_millis(1),
+        row: Duration::from_secs(5),
+        rounds: 15,
+        least: 5,
+        is_quick: false,
+    };
 
     /// Leaves a second to each of some forty rows.
-    pub(crate) const QUICK: Plan =
-        Plan { round: Duration::from_micros(250), row: Duration::from_millis(600), rounds: 5 };
+    pub(crate) const QUICK: Plan = Plan {
+        round: Duration::from_micros(250),
+        row: Duration::from_millis(500),
+        rounds: 5,
+        least: 1,
+        is_quick: true,
+    };
 }
 
 /// What came of a row.
@@ -41,21 +54,46 @@ impl Measured<'_> {
     }
 }
 
-pub(crate) fn measure<'a>(row: &'a Row, plan: &Plan) -> Measured<'a> {
-    let mut contenders: Vec<_> =
-        (row.contenders)().into_iter().map(|contender| Entrant::new(contender, plan)).collect();
+/// Returns what came of the row; None if there are no contenders here.
+pub(crate) fn measure<'a>(row: &'a Row, plan: &Plan) -> Option<Measured<'a>> {
+    let contenders = (row.contenders)();
+    if contenders.is_empty() {
+        return None;
+    }
+    let medians = match row.rounds {
+        Rounds::Many => many(contenders, plan),
+        Rounds::Once(full, quick) => {
+            let times = if plan.is_quick { quick } else { full };
+            let once = |mut contender: Contender| (contender.name, contender.run(times));
+            contenders.into_iter().map(once).collect()
+        }
+    };
+    Some(conclude(row, medians))
+}
+
+/// Plays the rounds and returns each contender's median.
+fn many(contenders: Vec<Contender>, plan: &Plan) -> Vec<(&'static str, f64)> {
+    let mut entrants: Vec<_> =
+        contenders.into_iter().map(|contender| Entrant::new(contender, plan)).collect();
     let start = Instant::now();
     let mut rounds = 0;
-    while rounds < plan.rounds || start.elapsed() < plan.row {
+    loop {
+        let enough = match start.elapsed() {
+            elapsed if elapsed < plan.row => false,
+            elapsed if elapsed < plan.row * 3 => rounds >= plan.rounds,
+            _ => rounds >= plan.least,
+        };
+        if enough {
+            return entrants.into_iter().map(Entrant::result).collect();
+        }
         // Everybody comes after everybody else at times, should that matter.
-        let first = rounds % contenders.len();
-        let (late, early) = contenders.split_at_mut(first);
+        let first = rounds % entrants.len();
+        let (late, early) = entrants.split_at_mut(first);
         for entrant in early.iter_mut().chain(late) {
             entrant.play();
         }
         rounds += 1;
     }
-    conclude(row, contenders.into_iter().map(Entrant::result).collect())
 }
 
 /// Takes the ratio; ours is the first of `medians`.
@@ -140,6 +178,8 @@ mod tests {
             unit: "ns",
             against,
             target: Some(1.1),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: || {
                 let names = ["wg", "slow", "fast"];
                 let figures = [2.0, 4.0, 1.0];
@@ -150,7 +190,14 @@ mod tests {
     }
 
     fn measured(row: &Row) -> Measured<'_> {
-        measure(row, &Plan { round: Duration::ZERO, row: Duration::ZERO, rounds: 2 })
+        let plan = Plan {
+            round: Duration::ZERO,
+            row: Duration::ZERO,
+            rounds: 2,
+            least: 2,
+            is_quick: true,
+        };
+        measure(row, &plan).expect("it has contenders")
     }
 
     #[test]
@@ -168,6 +215,19 @@ mod tests {
     fn a_row_without_a_target_is_neither_met_nor_missed() {
         let row = Row { target: None, ..row(Against::BestPeer) };
         assert_eq!(measured(&row).met(), None);
+    }
+
+    #[test]
+    fn a_row_that_is_measured_once_is_told_how_often() {
+        let contenders = || vec![Contender::ours(|times| times as f64), Contender::fixed("x", 2.0)];
+        let row = Row { rounds: Rounds::Once(10, 3), contenders, ..row(Against::BestPeer) };
+        assert_eq!(measured(&row).ours, 3.0);
+    }
+
+    #[test]
+    fn a_row_without_contenders_is_not_measured() {
+        let row = Row { contenders: Vec::new, ..row(Against::BestPeer) };
+        assert!(measure(&row, &Plan::QUICK).is_none());
     }
 
     #[test]

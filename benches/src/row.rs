@@ -10,8 +10,21 @@ pub(crate) struct Row {
     pub(crate) against: Against,
     /// The largest ratio that is good enough; rows without a target are only shown.
     pub(crate) target: Option<f64>,
-    /// Sets the contenders up, ours first.
+    /// Peers that speed.md names and that no contender stands for; every report says so.
+    pub(crate) absent: &'static [&'static str],
+    pub(crate) rounds: Rounds,
+    /// Sets the contenders up, ours first. None if they cannot be had here.
     pub(crate) contenders: fn() -> Vec<Contender>,
+}
+
+/// How often a row's work is done.
+#[derive(Clone, Copy)]
+pub(crate) enum Rounds {
+    /// As often as the time allows: the figure is a time.
+    Many,
+    /// Once, this many times in one go: the figure is a count that does not vary, or the work
+    /// takes long. The second number is for a quick run.
+    Once(u64, u64),
 }
 
 /// Whose figure ours is divided by.
@@ -37,6 +50,11 @@ impl Contender {
     /// The side that all rows compare with the rest.
     pub(crate) fn ours(run: impl FnMut(u64) -> f64 + 'static) -> Self {
         Contender::new("wg", run)
+    }
+
+    /// A figure that nobody has to be measured for.
+    pub(crate) fn fixed(name: &'static str, figure: f64) -> Self {
+        Contender::new(name, move |_| figure)
     }
 
     pub(crate) fn run(&mut self, times: u64) -> f64 {

@@ -17,5 +17,7 @@ pages! {
     cancelling = "book/src/cancelling.md";
     fan_out = "book/src/fan-out.md";
     workers = "book/src/workers.md";
+    futures = "book/src/futures.md";
     wait_group = "book/src/wait-group.md";
+    migration = "book/src/migration.md";
 }

@@ -1,9 +1,12 @@
 //! The rows, in the order of speed.md.
 
 mod core;
+mod threads;
 
 use crate::row::Row;
 
 pub(crate) fn all() -> Vec<Row> {
-    core::rows()
+    let mut rows = core::rows();
+    rows.extend(threads::rows());
+    rows
 }

@@ -50,6 +50,11 @@ impl AtomicU64 {
         self.word.store(value, order);
     }
 
+    /// Stores, returning the value before.
+    pub fn swap(&self, value: u64, order: Ordering) -> u64 {
+        self.word.swap(value, order)
+    }
+
     /// Adds, returning the value before.
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.word.fetch_add(value, order)

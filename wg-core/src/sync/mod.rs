@@ -24,9 +24,9 @@ mod clock;
 
 // What the macros of these two sides expand to.
 #[cfg(wg_loom)]
-pub use ::loom;
-#[cfg(wg_loom)]
 pub use self::imp::rely_on_unpark;
+#[cfg(wg_loom)]
+pub use ::loom;
 #[cfg(all(wg_shuttle, not(wg_loom)))]
 pub use ::shuttle;
 

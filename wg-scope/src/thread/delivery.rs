@@ -101,8 +101,8 @@ impl<S: Wanted> Wanted for Unboxing<S> {
 /// A task of an outlet that has not begun.
 ///
 /// It holds a token of the scope's group as long as it holds anything else of the scope's or the
-/// user's; its share in the outlet is given back before that token. What is left in a queue after it
-/// was run is a label.
+/// user's; its share in the outlet is given back before that token. What is left in a queue after
+/// it was run is a label.
 pub(super) struct Queued<'scope, F, S> {
     scope: &'scope Arc<Shared>,
     label: Label,

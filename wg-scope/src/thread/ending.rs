@@ -11,6 +11,7 @@ use super::task::Settle;
 use crate::cause::Stopped;
 use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload};
+use crate::policy::Verdict;
 use crate::task_info::{Label, TaskInfo};
 
 /// Where the outcome of a task is laid down for its handle.
@@ -53,22 +54,29 @@ impl<T, S: Settle<T>> Ending<T, S> {
         result: Result<Option<T>, Payload>,
         told: bool,
     ) {
-        let (outcome, order) = match result {
-            Ok(Some(value)) if self.settle.is_error(&value) => {
-                let order = scope.error(&self.task(index));
-                let order = if told { as_echo(order) } else { order };
-                (Outcome::Value(value), order)
-            }
+        let mut verdict = Verdict::Continue;
+        let mut order = 0;
+        let outcome = match result {
             Ok(Some(value)) => {
-                scope.value(|| self.task(index));
-                (Outcome::Value(value), 0)
+                if self.settle.is_error(&value) {
+                    (order, verdict) = scope.judge_error(&self.task(index));
+                    order = if told { as_echo(order) } else { order };
+                } else {
+                    verdict = scope.judge_value(|| self.task(index));
+                }
+                Outcome::Value(value)
             }
             Ok(None) => {
                 scope.cancelled(&self.task(index));
-                (Outcome::Lost(Box::new(scope.stopped())), 0)
+                Outcome::Lost(Box::new(scope.stopped()))
             }
-            Err(payload) => (Outcome::Lost(Box::new(self.panicked(scope, index, payload))), 0),
+            Err(payload) => Outcome::Lost(Box::new(self.panicked(scope, index, payload))),
         };
+        self.lay_down(scope, index, outcome, order);
+        scope.obey(verdict);
+    }
+
+    fn lay_down(&self, scope: &Shared, index: u64, outcome: Outcome<T>, order: usize) {
         let mut slot = self.slot.lock();
         match mem::replace(&mut *slot, Slot::Taken) {
             Slot::Open(Holder::Gone) => {

@@ -56,8 +56,8 @@ impl<'a> Lent<'a> {
         is_alone && run_one(self.scope)
     }
 
-    /// Takes the place back. To be called while asleep, so that nothing begins in a place whose task
-    /// goes on.
+    /// Takes the place back. To be called while asleep, so that nothing begins in a place whose
+    /// task goes on.
     pub(super) fn claim(&mut self) {
         if mem::replace(&mut self.is_lent, false) {
             self.scope.queue.claim();

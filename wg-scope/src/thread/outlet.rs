@@ -1,14 +1,16 @@
-//! The queue of results: what was delivered and not yet taken, and which tasks are still to deliver.
+//! The queue of results: what was delivered and not yet taken, and which tasks are still to
+//! deliver.
 //!
-//! One lock, under which nothing of the user's runs: values move through, and are dropped by whoever
-//! gets them. Who delivers and who reads agree by three facts, all changed under the lock:
+//! One lock, under which nothing of the user's runs: values move through, and are dropped by
+//! whoever gets them. Who delivers and who reads agree by three facts, all changed under the lock:
 //!
-//! 1. A task is on the *roll* from its spawning until it has delivered, or ended without a value. It
-//!    leaves the roll in the same step in which its value arrives. So what is read ends exactly when
-//!    nobody is on the roll and nothing waits, and whoever sees that sees what the tasks did.
+//! 1. A task is on the *roll* from its spawning until it has delivered, or ended without a value.
+//!    It leaves the roll in the same step in which its value arrives. So what is read ends exactly
+//!    when nobody is on the roll and nothing waits, and whoever sees that sees what the tasks did.
 //! 2. Every value has its place in the order of delivery. Where there is a bound, whoever delivered
 //!    goes on once fewer than so many before it are not taken. The value itself is here at once, so
-//!    nothing depends on the deliverer's waking: the order stays, and one that leaves loses nothing.
+//!    nothing depends on the deliverer's waking: the order stays, and one that leaves loses
+//!    nothing.
 //! 3. The receiver is there, or gone for ever. From then on values are refused.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +26,8 @@ use crate::task_info::TaskInfo;
 /// The queue of results of tasks of one type.
 pub(super) struct Outlet<T> {
     inner: Mutex<Inner<T>>,
-    /// How many results may wait before a task that delivers does; `usize::MAX` stands for no bound.
+    /// How many results may wait before a task that delivers does; `usize::MAX` stands for no
+    /// bound.
     bound: usize,
     /// Whether tasks that have not begun need not.
     unwanted: AtomicBool,
@@ -168,7 +171,8 @@ impl<T> Outlet<T> {
         drop(old);
     }
 
-    /// Whether somebody waits for the reader; if not, the reader is woken when that may have changed.
+    /// Whether somebody waits for the reader; if not, the reader is woken when that may have
+    /// changed.
     pub(super) fn holds_up(&self, reader: &Waker) -> bool {
         let mut inner = self.inner.lock();
         let holds_up = inner.arrived.len() > self.bound;
@@ -178,14 +182,14 @@ impl<T> Outlet<T> {
         holds_up
     }
 
-    /// Moves what has arrived into `hand`, which is empty: everything, or one value where there is a
-    /// bound, so that what was taken is what was asked for.
+    /// Moves what has arrived into `hand`, which is empty: everything, or one value where there is
+    /// a bound, so that what was taken is what was asked for.
     pub(super) fn take(&self, hand: &mut VecDeque<Arrived<T>>) -> Look {
         self.take_with(hand, |_, _| None)
     }
 
-    /// As [`take`](Self::take). If there is nothing, `reader` is woken when that has changed, or when
-    /// a task has ended.
+    /// As [`take`](Self::take). If there is nothing, `reader` is woken when that has changed, or
+    /// when a task has ended.
     pub(super) fn take_or_await(&self, hand: &mut VecDeque<Arrived<T>>, reader: &Waker) -> Look {
         self.take_with(hand, |inner, nothing| inner.await_by(reader, nothing))
     }
@@ -213,7 +217,8 @@ impl<T> Outlet<T> {
         look
     }
 
-    /// Enters that the receiver is gone. Returns what it left, which is to be dropped by the caller.
+    /// Enters that the receiver is gone. Returns what it left, which is to be dropped by the
+    /// caller.
     pub(super) fn leave(&self, how: Receiver) -> VecDeque<Arrived<T>> {
         let mut inner = self.inner.lock();
         if inner.receiver == Receiver::Present {
@@ -281,8 +286,8 @@ impl<T> fmt::Debug for Outlet<T> {
     }
 }
 
-/// The tasks that have not ended, in the order of their spawning. As large as they are many, however
-/// far their numbers lie apart.
+/// The tasks that have not ended, in the order of their spawning. As large as they are many,
+/// however far their numbers lie apart.
 #[derive(Default)]
 struct Roll {
     entries: Slab<Entry>,

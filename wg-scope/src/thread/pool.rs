@@ -69,7 +69,7 @@ const PATIENCE: u32 = sync::times(100) as u32;
 /// The number of cores this process may use, as it was when the first scope asked.
 pub(super) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| sync::cores())
+    *CORES.get_or_init(sync::cores)
 }
 
 sync::global! {

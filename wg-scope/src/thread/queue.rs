@@ -440,11 +440,6 @@ impl Queue {
         room
     }
 
-    /// Wakes this thread when a slot may have become free.
-    pub(super) fn hope(&self, thread: Thread) {
-        self.0.lock().hopeful.push(thread);
-    }
-
     pub(super) fn limit(&self) -> usize {
         self.0.lock().slots.limit()
     }

@@ -18,8 +18,8 @@ use crate::cause::Stopped;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::TaskInfo;
 
-/// The reading end of tasks of one type: what they return comes out here, and it ends by itself when
-/// the last of them has ended.
+/// The reading end of tasks of one type: what they return comes out here, and it ends by itself
+/// when the last of them has ended.
 ///
 /// Made by [`Scope::results`]. Whoever holds it spawns through it, and reads
 /// [`as_completed`](Self::as_completed) or [`in_order`](Self::in_order); tasks spawn further ones
@@ -30,9 +30,9 @@ use crate::task_info::TaskInfo;
 /// again. Delivering never blocks a task, so that spawning and reading in one place cannot lock
 /// itself up: what is not read yet waits in memory ([`Scope::results_bounded`] is the other kind).
 ///
-/// There is one reader, because it is not `Sync` and has no `clone`: so what is read needs no lock of
-/// its own, and everything that waits is taken at once. Reading takes `&self`, so that the loop over
-/// the results may spawn more.
+/// There is one reader, because it is not `Sync` and has no `clone`: so what is read needs no lock
+/// of its own, and everything that waits is taken at once. Reading takes `&self`, so that the loop
+/// over the results may spawn more.
 ///
 /// Dropping it blocks nobody: tasks of it that have not begun are dropped, as if cancelled; those
 /// that run go on, and what they return is dropped. Others of the scope are not touched.
@@ -159,8 +159,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     /// It holds a thread and its place under the limit meanwhile. So give the scope a
     /// [`limit`](crate::Options::limit); read in the body, or in a task that runs already; and let
     /// the body of a limited scope wait for nothing else while it has not read, such as room for
-    /// other tasks: spawning into the outlet it reads is safe. The task stops blocking when the scope
-    /// is cancelled or the reading end is dropped; its result is not lost by that.
+    /// other tasks: spawning into the outlet it reads is safe. The task stops blocking when the
+    /// scope is cancelled or the reading end is dropped; its result is not lost by that.
     ///
     /// What is [read in order](Results::in_order) and came too early counts as taken.
     ///
@@ -248,7 +248,8 @@ impl<'scope, 'env, T: Send + 'scope> Results<'scope, 'env, T> {
         self.spawner.task(name)
     }
 
-    /// Returns a handle with which tasks, or other threads, start tasks whose results come out here.
+    /// Returns a handle with which tasks, or other threads, start tasks whose results come out
+    /// here.
     ///
     /// It keeps nothing open: what ends is the tasks. One that spawns others before it ends leaves
     /// no gap.

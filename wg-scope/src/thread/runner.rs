@@ -72,11 +72,12 @@ pub(super) fn finish(scope: &Arc<Shared>) {
         if ended.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             break;
         }
-        if !works && scope.queue.is_deserted() && !scope.lend() && run_one(scope) {
-            continue;
-        }
         if !works {
+            // Before it looks whether it is alone, so that it hears of those who will not come.
             scope.queue.stand_by(current());
+            if scope.queue.is_deserted() && !scope.lend() && run_one(scope) {
+                continue;
+            }
         }
         if !works || scope.queue.sleep(current()) {
             let asleep = Asleep::fall();

@@ -313,7 +313,9 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         if !self.shared.is_limited() {
             return Ok(());
         }
-        self.await_room()
+        self.await_room()?;
+        // The cancel itself may have made the room.
+        self.check()
     }
 
     fn await_room(&self) -> Result<(), Stopped> {
@@ -408,6 +410,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // - A task (`Cell`) holds one from its making until `Cell::execute` has taken the closure
         //   out and run or dropped it, and has dropped the result or left it to a handle, which
         //   cannot outlive `'scope` by its type.
+        // - A task of an outlet (`Queued`) holds one until its closure has been run or dropped, its
+        //   result has gone into the outlet or been dropped, and its hold on the outlet is gone.
         // - A crew holds one for each share that is posted or at work; a share drops its hold on
         //   the work before its token. The other hold is the crew's own: whoever made it dismisses
         //   the work within `'scope`, or has leaked the crew.

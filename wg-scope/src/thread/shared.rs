@@ -128,17 +128,27 @@ impl Shared {
     /// Enters a task that returned a value.
     #[inline]
     pub(super) fn value(&self, task: impl FnOnce() -> TaskInfo) {
-        if self.counts_values {
-            let verdict = self.ledger.lock().value(&task());
-            self.obey(verdict);
-        }
+        let verdict = self.judge_value(task);
+        self.obey(verdict);
     }
 
     /// Enters a task that returned an error. The number orders failures by completion.
     pub(super) fn error(&self, task: &TaskInfo) -> usize {
-        let (order, verdict) = self.ledger.lock().error(task);
+        let (order, verdict) = self.judge_error(task);
         self.obey(verdict);
         order
+    }
+
+    /// As [`value`](Self::value), leaving to the caller to obey: a value that decides must be where
+    /// it is looked for before those who look hear that all is over.
+    #[inline]
+    pub(super) fn judge_value(&self, task: impl FnOnce() -> TaskInfo) -> Verdict {
+        if self.counts_values { self.ledger.lock().value(&task()) } else { Verdict::Continue }
+    }
+
+    /// As [`error`](Self::error), leaving to the caller to obey.
+    pub(super) fn judge_error(&self, task: &TaskInfo) -> (usize, Verdict) {
+        self.ledger.lock().error(task)
     }
 
     /// Enters a task that did not begin.
@@ -169,7 +179,8 @@ impl Shared {
         (echo, failure)
     }
 
-    fn obey(&self, verdict: Verdict) {
+    /// Does what the ledger decided.
+    pub(super) fn obey(&self, verdict: Verdict) {
         match verdict {
             Verdict::Continue => {}
             Verdict::Cut(index) => {

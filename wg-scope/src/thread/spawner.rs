@@ -101,7 +101,8 @@ impl<T> Spawner<'_, '_, T> {
         Spawner { name: Some(name.into()), ..self.clone() }
     }
 
-    /// Returns whether nobody will read the results, so that tasks that are started now are dropped.
+    /// Returns whether nobody will read the results, so that tasks that are started now are
+    /// dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.outlet.is_unwanted()

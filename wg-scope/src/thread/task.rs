@@ -18,6 +18,7 @@ use super::wait::{Vain, wait};
 use crate::cause::Stopped;
 use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::policy::Verdict;
 use crate::task_info::{Label, TaskInfo};
 
 /// What becomes of a task's outcome, where no handle claims it.
@@ -117,23 +118,26 @@ where
         } else {
             catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
-        let (outcome, order) = match result {
-            Ok(Some(value)) if self.settle.is_error(&value) => {
-                let order = self.scope.error(&self.task(index));
-                let order = if frame::told() == told { order } else { as_echo(order) };
-                (Outcome::Value(value), order)
-            }
+        let mut verdict = Verdict::Continue;
+        let mut order = 0;
+        let outcome = match result {
             Ok(Some(value)) => {
-                self.scope.value(|| self.task(index));
-                (Outcome::Value(value), 0)
+                if self.settle.is_error(&value) {
+                    (order, verdict) = self.scope.judge_error(&self.task(index));
+                    order = if frame::told() == told { order } else { as_echo(order) };
+                } else {
+                    verdict = self.scope.judge_value(|| self.task(index));
+                }
+                Outcome::Value(value)
             }
             Ok(None) => {
                 self.scope.cancelled(&self.task(index));
-                (Outcome::Lost(Box::new(self.scope.stopped())), 0)
+                Outcome::Lost(Box::new(self.scope.stopped()))
             }
-            Err(payload) => (Outcome::Lost(Box::new(self.panicked(index, payload))), 0),
+            Err(payload) => Outcome::Lost(Box::new(self.panicked(index, payload))),
         };
         self.deliver(index, outcome, order);
+        self.scope.obey(verdict);
         drop(token);
     }
 

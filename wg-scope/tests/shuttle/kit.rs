@@ -108,3 +108,16 @@ pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> usize {
         Err(other) => resume_unwind(other),
     }
 }
+
+/// What tasks fail with, or what those are told who wait for them in vain.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Error {
+    Own(usize),
+    Echo,
+}
+
+impl From<wg::Stopped> for Error {
+    fn from(_: wg::Stopped) -> Self {
+        Error::Echo
+    }
+}

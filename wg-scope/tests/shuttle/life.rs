@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kit::{Bang, Count, Dropped, Error, bang, caught, explore, give_way};
 use shuttle::thread;
-use wg::Stopped;
-
-use crate::kit::{Bang, Count, Dropped, bang, caught, explore, give_way};
 
 /// Runners go from one scope to the other, and idle ones leave while they are asked for.
 #[test]
@@ -121,7 +119,7 @@ fn rule_05_one_of_many_tasks_panics_and_its_payload_is_resumed_after_all_have_en
                         if n == 3 {
                             bang(n);
                         }
-                        let joined = s.spawn(|| give_way()).try_join();
+                        let joined = s.spawn(give_way).try_join();
                         assert!(joined.is_ok() || s.is_cancelled());
                         ended.up();
                     });
@@ -165,16 +163,6 @@ fn rule_02_the_body_panics_while_tasks_do() {
 /// The first error cancels the rest, and comes back whether it was joined, abandoned or both raced.
 #[test]
 fn rule_06_the_first_error_comes_back_and_never_an_echo() {
-    #[derive(Debug, PartialEq)]
-    enum Error {
-        Own(usize),
-        Echo,
-    }
-    impl From<Stopped> for Error {
-        fn from(_: Stopped) -> Self {
-            Error::Echo
-        }
-    }
     explore(|| {
         let dropped = Count::default();
         let result = wg::try_scope(|s| {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod fan_out;
 mod futures;
 mod growth;
 mod kit;

@@ -5,7 +5,7 @@ mod futures;
 mod handoff;
 mod word;
 
-use crate::row::{Against, Row};
+use crate::row::{Against, Rounds, Row};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -15,6 +15,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("bare pair"),
             target: Some(1.10),
+            absent: &["Go"],
+            rounds: Rounds::Many,
             contenders: word::token,
         },
         Row {
@@ -23,6 +25,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::BestPeer,
             target: Some(1.50),
+            absent: &["Go"],
+            rounds: Rounds::Many,
             contenders: word::idle_wait,
         },
         Row {
@@ -31,6 +35,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("bare pair"),
             target: Some(1.10),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: word::token_by_two,
         },
         Row {
@@ -39,6 +45,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("futex"),
             target: Some(1.10),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: handoff::across,
         },
         Row {
@@ -47,6 +55,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("futex"),
             target: Some(1.10),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: handoff::within,
         },
         Row {
@@ -55,6 +65,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("tokio Notify"),
             target: Some(1.00),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: futures::released,
         },
         Row {
@@ -63,6 +75,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("tokio Notify"),
             target: Some(1.00),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: futures::whole,
         },
         Row {
@@ -71,6 +85,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("100 singles"),
             target: Some(0.60),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: word::batch,
         },
         Row {
@@ -79,6 +95,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("tokio Notify"),
             target: Some(1.00),
+            absent: &[],
+            rounds: Rounds::Many,
             contenders: futures::many,
         },
         Row {
@@ -87,6 +105,8 @@ pub(super) fn rows() -> Vec<Row> {
             unit: "ns",
             against: Against::Peer("std Condvar"),
             target: Some(1.00),
+            absent: &["Go"],
+            rounds: Rounds::Many,
             contenders: blocking::contenders,
         },
     ]

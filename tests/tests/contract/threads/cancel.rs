@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wg::{Cancel, Cause, Stopped};
+use wg::{Cancel, Cause};
 use wg_tests::{Counted, payload, until};
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,11 +61,6 @@ fn rule_18_the_first_cause_stays() {
 
 #[test]
 fn rule_18_the_cause_of_a_failure_names_the_task() {
-    let told: Result<Cause, Stopped> = wg::options().policy(wg::Policy::fail_fast()).scope(|s| {
-        let _ = s;
-        Ok(Cause::Decided)
-    });
-    drop(told);
     let ((), errors) = wg::options().policy(wg::Policy::fail_fast()).collect_scope(|s| {
         s.task("fetch").spawn(|| Err::<(), _>("broken"));
         let told = s.sleep(A_DAY).unwrap_err();

@@ -120,10 +120,11 @@ fn rule_21_many_deadlines_at_once_are_all_kept() {
 
 #[test]
 fn rule_21_a_value_that_arrives_late_is_returned() {
-    let late: Result<u32, Stopped> = wg::options().timeout(Duration::from_millis(1)).try_scope(|s| {
-        until(|| s.is_cancelled());
-        Ok(7)
-    });
+    let late: Result<u32, Stopped> =
+        wg::options().timeout(Duration::from_millis(1)).try_scope(|s| {
+            until(|| s.is_cancelled());
+            Ok(7)
+        });
     assert_eq!(late, Ok(7));
     let late = wg::options().timeout(Duration::from_millis(1)).scope(|s| {
         let task = s.spawn(|| {

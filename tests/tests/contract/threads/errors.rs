@@ -309,14 +309,15 @@ fn rule_06_the_lowest_index_comes_back_also_if_it_fails_last() {
 #[test]
 fn rule_06_the_lowest_index_is_not_hidden_by_the_echo_of_a_task_that_was_skipped() {
     for _ in 0..50 {
-        let failed = wg::options().limit(1).policy(Policy::fail_fast().lowest_index()).try_scope(|s| {
-            let failing = s.spawn(|| Err::<(), _>(Broken::Own(0)));
-            until(|| failing.is_finished());
-            let skipped = s.spawn(|| Ok(()));
-            drop(failing);
-            skipped.join()?;
-            Ok(())
-        });
+        let failed =
+            wg::options().limit(1).policy(Policy::fail_fast().lowest_index()).try_scope(|s| {
+                let failing = s.spawn(|| Err::<(), _>(Broken::Own(0)));
+                until(|| failing.is_finished());
+                let skipped = s.spawn(|| Ok(()));
+                drop(failing);
+                skipped.join()?;
+                Ok(())
+            });
         assert_eq!(failed, Err(Broken::Own(0)));
     }
 }
@@ -326,7 +327,8 @@ fn rule_07_all_failures_come_back_in_index_order() {
     for limit in [1, 2, 64] {
         let ((), errors) = wg::options().limit(limit).collect_scope(|s| {
             for n in 0..120_u32 {
-                s.task("check").spawn(move || if n % 50 == 7 { Err(Broken::Own(n)) } else { Ok(n) });
+                s.task("check")
+                    .spawn(move || if n % 50 == 7 { Err(Broken::Own(n)) } else { Ok(n) });
             }
         });
         assert_eq!(errors.len(), 3 - usize::from(errors.tasks() < 108));

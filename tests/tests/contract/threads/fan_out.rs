@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, Cursor};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Barrier, Mutex};
 
@@ -118,7 +118,8 @@ fn rule_09_without_a_limit_it_is_the_number_of_cores_also_when_items_block() {
     let receive = Mutex::new(receive);
     std::thread::scope(|s| {
         s.spawn(|| {
-            wg::fan_out(0..50).for_each(|_| crowd.visit(|| receive.lock().unwrap().recv()).unwrap());
+            wg::fan_out(0..50)
+                .for_each(|_| crowd.visit(|| receive.lock().unwrap().recv()).unwrap());
         });
         until(|| crowd.now.load(SeqCst) == cores());
         (0..50).for_each(|_| send.send(()).unwrap());
@@ -155,9 +156,10 @@ fn rule_12_as_many_items_as_the_limit_meet_at_a_barrier() {
 /// together with it are taken over.
 #[test]
 fn rule_12_an_item_that_waits_for_all_others_strands_none() {
-    for limit in [Some(2), Some(3), Some(32), None].into_iter().filter(|limit| {
-        limit.is_some() || cores() > 1
-    }) {
+    for limit in [Some(2), Some(3), Some(32), None]
+        .into_iter()
+        .filter(|limit| limit.is_some() || cores() > 1)
+    {
         for blocked in (0..300).step_by(7).chain([299]) {
             let others = AtomicUsize::new(0);
             let fan_out = wg::fan_out(0..300);
@@ -224,7 +226,11 @@ fn rule_12_a_channel_may_be_fed_by_what_comes_of_its_items() {
         let send = Mutex::new(Some(send));
         let handled = wg::fan_out(receive).limit(limit).map(|n| {
             let mut send = send.lock().unwrap();
-            if n == 0 { *send = None } else { send.as_ref().unwrap().send(n - 1).unwrap() }
+            if n == 0 {
+                *send = None
+            } else {
+                send.as_ref().unwrap().send(n - 1).unwrap()
+            }
             n
         });
         assert!(handled.into_iter().eq((0..=2000).rev()));
@@ -259,12 +265,18 @@ fn rule_10_no_more_than_the_limit_are_pulled_and_not_finished() {
 #[test]
 fn rule_10_an_endless_source_is_pulled_only_until_something_stops_it() {
     let pulled = AtomicUsize::new(0);
-    let source = || (0..1_000_000_000_u64).inspect(|_| {
-        pulled.fetch_add(1, Relaxed);
-    });
-    let error = wg::fan_out(source()).try_map(|n| if n == 77 { Err("77".to_owned()) } else { Ok(n) });
+    let source = || {
+        (0..1_000_000_000_u64).inspect(|_| {
+            pulled.fetch_add(1, Relaxed);
+        })
+    };
+    let error =
+        wg::fan_out(source()).try_map(|n| if n == 77 { Err("77".to_owned()) } else { Ok(n) });
     assert_eq!(error.unwrap_err(), "77");
-    assert_eq!(wg::fan_out(source()).first_ok(|n| if n == 99 { Ok(n) } else { Err(()) }).unwrap(), 99);
+    assert_eq!(
+        wg::fan_out(source()).first_ok(|n| if n == 99 { Ok(n) } else { Err(()) }).unwrap(),
+        99
+    );
     let cancel = wg::Cancel::new();
     let stopped = wg::fan_out(source()).cancel(&cancel).try_for_each(|n| {
         if n == 1000 {
@@ -284,12 +296,15 @@ fn rule_11_it_nests_in_itself_and_in_tasks_of_limited_scopes() {
     assert!(wg::fan_out(0..20).map(sum).into_iter().eq((0..20).map(|n| n * 45)));
     assert!(wg::fan_out(0..20).limit(1).map(sum).into_iter().eq((0..20).map(|n| n * 45)));
     let sums = wg::options().limit(1).scope(|s| {
-        let tasks: Vec<_> = (0..5).map(|n| s.spawn(move || s.fan_out(0..n).map(sum).len())).collect();
+        let tasks: Vec<_> =
+            (0..5).map(|n| s.spawn(move || s.fan_out(0..n).map(sum).len())).collect();
         tasks.into_iter().map(|task| task.join()).collect::<Vec<_>>()
     });
     assert_eq!(sums, [0, 1, 2, 3, 4]);
     let deep = wg::fan_out(0..3).map(|_| {
-        wg::fan_out(0..3).map(|_| wg::fan_out(0..3).map(|_| wg::fan_out(0..3).map(|_| 1).len()).len()).len()
+        wg::fan_out(0..3)
+            .map(|_| wg::fan_out(0..3).map(|_| wg::fan_out(0..3).map(|_| 1).len()).len())
+            .len()
     });
     assert_eq!(deep, [3, 3, 3]);
 }

@@ -37,9 +37,8 @@ fn rule_06_errors_of_every_type_come_back() {
         if n == 3 { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(()) }
     });
     assert_eq!(io.unwrap_err().kind(), io::ErrorKind::NotFound);
-    let boxed = wg::fan_out(["1", "x"]).try_map(|t| {
-        t.parse::<u8>().map_err(|e| Box::new(e) as Box<dyn Error + Send + Sync>)
-    });
+    let boxed = wg::fan_out(["1", "x"])
+        .try_map(|t| t.parse::<u8>().map_err(|e| Box::new(e) as Box<dyn Error + Send + Sync>));
     assert!(boxed.unwrap_err().is::<std::num::ParseIntError>());
 }
 
@@ -68,10 +67,11 @@ fn rule_06_the_first_error_by_completion_wins_and_nothing_begins_after_it() {
 #[test]
 fn rule_06_the_lowest_index_is_deterministic() {
     for round in 0..50 {
-        let error = wg::fan_out(0..200).limit(8).policy(Policy::fail_fast().lowest_index()).try_map(|n| {
-            (0..(n * 31 + round) % 17).for_each(|_| std::thread::yield_now());
-            if n >= 20 && n % 3 == 0 { Err(Mine::Bad(n)) } else { Ok(n) }
-        });
+        let error =
+            wg::fan_out(0..200).limit(8).policy(Policy::fail_fast().lowest_index()).try_map(|n| {
+                (0..(n * 31 + round) % 17).for_each(|_| std::thread::yield_now());
+                if n >= 20 && n % 3 == 0 { Err(Mine::Bad(n)) } else { Ok(n) }
+            });
         assert_eq!(error, Err(Mine::Bad(21)));
     }
 }
@@ -79,19 +79,25 @@ fn rule_06_the_lowest_index_is_deterministic() {
 #[test]
 fn rule_05_a_caught_panic_is_an_error_with_its_words() {
     let failed = wg::fan_out(0..9).catch_panics().try_map(|n| {
-        if n == 5 { bang(600) }
+        if n == 5 {
+            bang(600)
+        }
         Ok::<_, Mine>(n)
     });
     let Err(Mine::Stopped(Cause::Panicked(item, _))) = failed else { panic!("{failed:?}") };
     assert_eq!((item.index(), item.name()), (5, Some("fan_out")));
     let (values, errors) = wg::fan_out(0..9).catch_panics().collect_all(|n| {
-        if n % 4 == 1 { bang(n) }
+        if n % 4 == 1 {
+            bang(n)
+        }
         if n == 2 { Err("two") } else { Ok(n) }
     });
     assert_eq!(values, [0, 3, 4, 6, 7, 8]);
     let kinds = errors.iter().map(|failure| match failure.kind() {
         FailureKind::Error(error) => (failure.index().unwrap(), *error),
-        FailureKind::Panic(payload) => (failure.index().unwrap(), if payload.is::<Bang>() { "bang" } else { "" }),
+        FailureKind::Panic(payload) => {
+            (failure.index().unwrap(), if payload.is::<Bang>() { "bang" } else { "" })
+        }
         _ => unreachable!(),
     });
     assert!(kinds.eq([(1, "bang"), (2, "two"), (5, "bang")]));
@@ -154,7 +160,9 @@ fn rule_05_the_first_panic_is_resumed_and_the_rest_not_begun() {
     let bang: Bang = caught(|| {
         wg::fan_out(items).limit(2).for_each(|(n, _item)| {
             begun.fetch_add(1, SeqCst);
-            if n == 3 { bang(601) }
+            if n == 3 {
+                bang(601)
+            }
         });
     });
     assert_eq!((bang, hook_calls(601)), (Bang(601), 1));
@@ -168,7 +176,9 @@ fn rule_05_a_source_that_panics_is_a_panic_of_the_fan_out() {
     impl Iterator for Source<'_> {
         type Item = u32;
         fn next(&mut self) -> Option<u32> {
-            if self.0 == self.1 { bang(602) }
+            if self.0 == self.1 {
+                bang(602)
+            }
             self.0 += 1;
             Some(self.0 - 1)
         }
@@ -182,13 +192,22 @@ fn rule_05_a_source_that_panics_is_a_panic_of_the_fan_out() {
     for limit in [1, 2, 50] {
         for end in [0, 1, 5, 200] {
             let drops = AtomicUsize::new(0);
-            let first: Bang = caught(|| wg::fan_out(Source(0, end, &drops)).limit(limit).map(|n| n));
+            let first: Bang =
+                caught(|| wg::fan_out(Source(0, end, &drops)).limit(limit).map(|n| n));
             assert_eq!((first, drops.load(SeqCst)), (Bang(602), 1));
-            let first: Bang = caught(|| wg::fan_out(Source(0, end, &drops)).limit(limit).grow(|n, _| n));
+            let first: Bang =
+                caught(|| wg::fan_out(Source(0, end, &drops)).limit(limit).grow(|n, _| n));
             assert_eq!((first, drops.load(SeqCst)), (Bang(602), 2));
-            let first: Bang = caught(|| wg::scope(|s| s.fan_out(Source(0, end, &drops)).limit(limit).in_order(|n| n).count()));
+            let first: Bang = caught(|| {
+                wg::scope(|s| {
+                    s.fan_out(Source(0, end, &drops)).limit(limit).in_order(|n| n).count()
+                })
+            });
             assert_eq!((first, drops.load(SeqCst)), (Bang(602), 3));
-            let (values, errors) = wg::fan_out(Source(0, end, &drops)).limit(limit).catch_panics().collect_all(Ok::<_, ()>);
+            let (values, errors) = wg::fan_out(Source(0, end, &drops))
+                .limit(limit)
+                .catch_panics()
+                .collect_all(Ok::<_, ()>);
             assert!(values.into_iter().eq(0..end));
             assert_eq!((errors.len(), errors.first().unwrap().index()), (1, Some(end as usize)));
         }
@@ -205,7 +224,9 @@ fn rule_05_a_source_that_panics_when_it_is_asked_for_its_size_hangs_nothing() {
             (self.0 < 100).then_some(self.0)
         }
         fn size_hint(&self) -> (usize, Option<usize>) {
-            if self.0 > 0 { bang(604) }
+            if self.0 > 0 {
+                bang(604)
+            }
             (0, None)
         }
     }
@@ -221,21 +242,31 @@ fn rule_01_what_panics_when_it_is_dropped_takes_nothing_with_it() {
         // Items, dropped by the function.
         let _: Boom = caught(|| wg::fan_out(bombs()).limit(limit).for_each(drop));
         // Items that are not begun.
-        let _: Bang = caught(|| wg::fan_out(bombs()).limit(limit).for_each(|bomb| {
-            std::mem::forget(bomb);
-            bang(605)
-        }));
+        let _: Bang = caught(|| {
+            wg::fan_out(bombs()).limit(limit).for_each(|bomb| {
+                std::mem::forget(bomb);
+                bang(605)
+            })
+        });
         // Results, beside a panic; an error; a deadline.
-        let _: Bang = caught(|| wg::fan_out(0..20).limit(limit).map(|n| {
-            if n == 15 { bang(606) }
-            Bomb::new(n)
-        }));
-        let _: Boom = caught(|| wg::fan_out(0..20).limit(limit).try_map(|n| {
-            if n == 15 { Err("fifteen") } else { Ok(Bomb::new(n)) }
-        }));
-        let _: Boom = caught(|| wg::fan_out(0..20).limit(limit).quorum(19, |n| {
-            if n > 15 { Err("fifteen") } else { Ok(Bomb::new(n)) }
-        }));
+        let _: Bang = caught(|| {
+            wg::fan_out(0..20).limit(limit).map(|n| {
+                if n == 15 {
+                    bang(606)
+                }
+                Bomb::new(n)
+            })
+        });
+        let _: Boom = caught(|| {
+            wg::fan_out(0..20)
+                .limit(limit)
+                .try_map(|n| if n == 15 { Err("fifteen") } else { Ok(Bomb::new(n)) })
+        });
+        let _: Boom = caught(|| {
+            wg::fan_out(0..20)
+                .limit(limit)
+                .quorum(19, |n| if n > 15 { Err("fifteen") } else { Ok(Bomb::new(n)) })
+        });
         // Errors that are bombs, behind the first.
         let errors = wg::fan_out(0..20).limit(limit).collect_all(|n| Err::<(), _>(Bomb::new(n))).1;
         errors.into_iter().for_each(|failure| match failure.into_kind() {
@@ -244,21 +275,29 @@ fn rule_01_what_panics_when_it_is_dropped_takes_nothing_with_it() {
         });
         // What the function holds.
         let bomb = Bomb::new(0);
-        let _: Boom = caught(move || wg::fan_out(0..20).limit(limit).for_each(move |_| {
-            let _held = &bomb;
-        }));
-        let (bomb, other) = (Bomb::new(0), Bomb::new(1));
-        let _: Bang = caught(move || wg::fan_out(0..20).limit(limit).budget(3, move |_| {
-            let _held = &other;
-            1
-        }).for_each(move |_| {
-            let _held = &bomb;
-            bang(607)
-        }));
-        let (values, errors) = wg::fan_out(bombs()).limit(limit).catch_panics().collect_all(|bomb| {
-            drop(bomb);
-            Ok::<_, ()>(())
+        let _: Boom = caught(move || {
+            wg::fan_out(0..20).limit(limit).for_each(move |_| {
+                let _held = &bomb;
+            })
         });
+        let (bomb, other) = (Bomb::new(0), Bomb::new(1));
+        let _: Bang = caught(move || {
+            wg::fan_out(0..20)
+                .limit(limit)
+                .budget(3, move |_| {
+                    let _held = &other;
+                    1
+                })
+                .for_each(move |_| {
+                    let _held = &bomb;
+                    bang(607)
+                })
+        });
+        let (values, errors) =
+            wg::fan_out(bombs()).limit(limit).catch_panics().collect_all(|bomb| {
+                drop(bomb);
+                Ok::<_, ()>(())
+            });
         assert_eq!((values.len(), errors.len()), (0, 20));
     }
 }
@@ -266,15 +305,19 @@ fn rule_01_what_panics_when_it_is_dropped_takes_nothing_with_it() {
 #[test]
 fn rule_18_a_cancel_by_hand_is_told_with_its_reason() {
     let cancel = wg::Cancel::new();
-    let error: Result<Vec<()>, io::Error> = wg::fan_out(0..1000).limit(2).cancel(&cancel).try_map(|n| {
-        if n == 5 {
-            cancel.cancel("enough");
-        }
-        Ok(())
-    });
+    let error: Result<Vec<()>, io::Error> =
+        wg::fan_out(0..1000).limit(2).cancel(&cancel).try_map(|n| {
+            if n == 5 {
+                cancel.cancel("enough");
+            }
+            Ok(())
+        });
     assert_eq!(error.unwrap_err().to_string(), "stopped: cancelled: enough");
     let error = payload(|| wg::fan_out(0..10).cancel(&cancel).map(|n| n));
-    assert_eq!(*error.downcast::<String>().unwrap(), "cancelled: enough".to_owned().replacen("", "stopped: ", 1));
+    assert_eq!(
+        *error.downcast::<String>().unwrap(),
+        "cancelled: enough".to_owned().replacen("", "stopped: ", 1)
+    );
     let (values, errors) = wg::fan_out(0..10).cancel(&cancel).collect_all(Ok::<_, ()>);
     assert_eq!((values.len(), errors.len(), errors.tasks(), errors.cancelled()), (0, 0, 10, 10));
 }
@@ -307,9 +350,10 @@ fn rule_18_a_source_of_unknown_length_that_was_cut_short_does_not_pass_as_whole(
 #[test]
 fn rule_21_a_deadline_is_told_as_such_and_ends_a_wait_in_an_item() {
     for deadline in [Duration::ZERO, Duration::from_millis(2)] {
-        let late = wg::fan_out(0..1000).limit(2).timeout(deadline).try_map(|_| {
-            wg::scope(|s| s.sleep(FOR_EVER).map_err(io::Error::from))
-        });
+        let late = wg::fan_out(0..1000)
+            .limit(2)
+            .timeout(deadline)
+            .try_map(|_| wg::scope(|s| s.sleep(FOR_EVER).map_err(io::Error::from)));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
     let begun = AtomicUsize::new(0);

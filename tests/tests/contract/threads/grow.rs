@@ -108,45 +108,59 @@ fn rule_06_an_error_midway_drops_what_has_not_begun() {
 
 #[test]
 fn rule_05_a_panic_midway_is_resumed_and_bombs_take_nothing_with_them() {
-    let first: Bang = caught(|| wg::fan_out([0]).grow(|n, more| {
-        more.push(n + 1);
-        if n == 100 { bang(640) }
-        Bomb::new(n)
-    }));
+    let first: Bang = caught(|| {
+        wg::fan_out([0]).grow(|n, more| {
+            more.push(n + 1);
+            if n == 100 {
+                bang(640)
+            }
+            Bomb::new(n)
+        })
+    });
     assert_eq!(first, Bang(640));
-    let _: Boom = caught(|| wg::fan_out([0]).try_grow(|n, more| {
-        more.push(n + 1);
-        if n == 100 { Err("hundred") } else { Ok(Bomb::new(n)) }
-    }));
+    let _: Boom = caught(|| {
+        wg::fan_out([0]).try_grow(|n, more| {
+            more.push(n + 1);
+            if n == 100 { Err("hundred") } else { Ok(Bomb::new(n)) }
+        })
+    });
     let bomb = Bomb::new(0);
-    let _: Boom = caught(move || wg::fan_out(0..9).grow(move |_, _| { let _held = &bomb; }));
+    let _: Boom = caught(move || {
+        wg::fan_out(0..9).grow(move |_, _| {
+            let _held = &bomb;
+        })
+    });
 }
 
 #[test]
 fn rule_18_one_that_was_cut_short_does_not_pass_as_whole() {
     for limit in [1, 3] {
         let cancel = wg::Cancel::new();
-        let stopped = wg::options().cancel(&cancel).fan_out([0]).limit(limit).try_grow(|n, more| {
-            more.push(n + 1);
-            if n == 50 {
-                cancel.cancel("enough");
-            }
-            Ok::<_, String>(n)
-        });
+        let stopped =
+            wg::options().cancel(&cancel).fan_out([0]).limit(limit).try_grow(|n, more| {
+                more.push(n + 1);
+                if n == 50 {
+                    cancel.cancel("enough");
+                }
+                Ok::<_, String>(n)
+            });
         assert_eq!(stopped.unwrap_err(), "stopped: cancelled: enough");
-        let late = wg::fan_out([0_u64]).limit(limit).timeout(Duration::from_millis(2)).try_grow(|n, more| {
-            more.push(n + 1);
-            Ok::<_, std::io::Error>(n)
-        });
+        let late = wg::fan_out([0_u64]).limit(limit).timeout(Duration::from_millis(2)).try_grow(
+            |n, more| {
+                more.push(n + 1);
+                Ok::<_, std::io::Error>(n)
+            },
+        );
         assert_eq!(late.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
         // Seeds that were never begun are lost as well.
         let cancel = wg::Cancel::new();
-        let stopped = wg::options().cancel(&cancel).fan_out(0..100).limit(limit).try_grow(|n, _| {
-            if n == 0 {
-                cancel.cancel("enough");
-            }
-            Ok::<_, String>(n)
-        });
+        let stopped =
+            wg::options().cancel(&cancel).fan_out(0..100).limit(limit).try_grow(|n, _| {
+                if n == 0 {
+                    cancel.cancel("enough");
+                }
+                Ok::<_, String>(n)
+            });
         assert_eq!(stopped.unwrap_err(), "stopped: cancelled: enough");
     }
     let cancel = wg::Cancel::new();

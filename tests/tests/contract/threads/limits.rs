@@ -381,18 +381,21 @@ fn rule_11_spawn_and_join_from_inside_at_a_limit_of_one() {
         left.join() + right.join()
     }
     for limit in [1, 2, 3, 64] {
-        let result =
-            wg::options().limit(limit).scope(|s| s.spawn(move || fibonacci(s, 12)).join());
+        let result = wg::options().limit(limit).scope(|s| s.spawn(move || fibonacci(s, 12)).join());
         assert_eq!(result, 144);
     }
 }
 
 #[test]
 fn rule_11_a_task_that_joins_in_place_takes_one_slot_and_not_two() {
-    // A joins B, which it runs in place; of the two slots one is free for C meanwhile.
+    // A joins B in place, because X has the other slot; when X has ended, that is free for C.
     wg::options().limit(2).scope(|s| {
+        let (end, ended) = channel::<()>();
+        s.spawn(move || ended.recv().unwrap_err());
+        until(|| s.counts().running == 1);
         s.spawn(move || {
             let b = s.spawn(move || {
+                drop(end);
                 let (meet, met) = channel();
                 s.spawn(move || meet.send(()).unwrap());
                 met.recv().unwrap();

@@ -40,7 +40,8 @@ fn rule_14_a_task_with_a_large_stack_runs_on_a_runner_and_nowhere_else() {
     for limit in [1, 2, 8] {
         wg::options().stack_size(LARGE).limit(limit).scope(|s| {
             for n in 0..20 {
-                let name = || names.lock().unwrap().push(thread::current().name().map(str::to_owned));
+                let name =
+                    || names.lock().unwrap().push(thread::current().name().map(str::to_owned));
                 let task = s.spawn(name);
                 if n % 2 == 0 {
                     task.join();
@@ -120,7 +121,8 @@ fn rule_09_one_value_serves_many_scopes_of_every_kind_at_once() {
             threads.spawn(|| {
                 for _ in 0..20 {
                     assert_eq!(options.scope(|s| s.spawn(|| 1).join()), 1);
-                    let tried: Result<u32, String> = options.try_scope(|s| s.spawn(|| Ok(2)).join());
+                    let tried: Result<u32, String> =
+                        options.try_scope(|s| s.spawn(|| Ok(2)).join());
                     assert_eq!(tried, Ok(2));
                     let (three, errors) = options.collect_scope(|s| {
                         s.spawn(|| Err::<(), _>("one"));

@@ -19,7 +19,9 @@ fn rule_19_a_wait_for_permits_ends_with_the_scope() {
         assert!(waiter.try_join().and_then(|waited| waited).is_err());
     });
     assert_eq!(semaphore.waiters(), 0);
-    let late = wg::options().timeout(Duration::from_millis(1)).scope(|s| s.permits(&semaphore, 1).map(drop));
+    let late = wg::options()
+        .timeout(Duration::from_millis(1))
+        .scope(|s| s.permits(&semaphore, 1).map(drop));
     assert!(late.unwrap_err().cause().is_deadline());
     drop(held);
     assert_eq!(semaphore.available(), 1);
@@ -49,14 +51,16 @@ fn rule_09_they_are_served_in_the_order_of_their_arrival() {
 #[test]
 fn rule_01_they_are_given_back_on_a_panic_and_by_who_was_cancelled() {
     let semaphore = Semaphore::new(8);
-    let first: Bang = caught(|| wg::scope(|s| {
-        for _ in 0..4 {
-            s.spawn(|| {
-                let _permit = s.permits(&semaphore, 3);
-                bang(620)
-            });
-        }
-    }));
+    let first: Bang = caught(|| {
+        wg::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    let _permit = s.permits(&semaphore, 3);
+                    bang(620)
+                });
+            }
+        })
+    });
     assert_eq!((first, semaphore.available(), semaphore.waiters()), (Bang(620), 8, 0));
     for _ in 0..200 {
         let held = semaphore.acquire(8);

@@ -26,6 +26,12 @@ fn rule_14_idle_threads_do_not_keep_the_process() {
 }
 
 #[test]
+fn rule_14_a_forked_child_has_threads_of_its_own() {
+    let output = run(env!("CARGO_BIN_EXE_forks"), Stdio::piped());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "forks: all scopes ended\n");
+}
+
+#[test]
 fn rule_01_forgotten_handles_leave_nothing_that_dangles() {
     run(env!("CARGO_BIN_EXE_forgets"), Stdio::piped());
 }

@@ -13,10 +13,14 @@ fn hold<'s>(s: &'s Scope<'s, '_>, name: &str, tasks: usize) -> Vec<Sender<()>> {
     let mut held = Vec::new();
     for _ in 0..tasks {
         let (go, gone) = channel::<()>();
-        s.task(name).spawn(move || gone.recv().unwrap_err());
+        let (begin, begun) = channel();
+        s.task(name).spawn(move || {
+            begin.send(()).unwrap();
+            gone.recv().unwrap_err()
+        });
+        begun.recv().unwrap();
         held.push(go);
     }
-    until(|| s.counts().running == tasks);
     held
 }
 
@@ -33,7 +37,8 @@ fn rule_22_a_wait_that_times_out_says_who_runs_where_and_for_how_long() {
             }
         };
         let text = late.to_string();
-        let start = format!("1 task alive in `crawl`: fetch#0 spawned at {}:{line}, running ", file!());
+        let start =
+            format!("1 task alive in `crawl`: fetch#0 spawned at {}:{line}, running ", file!());
         assert!(text.starts_with(&start), "{text}");
         assert!(text.ends_with(" ms") || text.ends_with(" s"), "{text}");
         assert_eq!((late.count(), late.tasks()[0].task().name()), (1, Some("fetch")));

@@ -26,7 +26,8 @@ fn rule_17_in_order_and_as_completed_give_every_result_once() {
                 };
                 let doubles = (0..count).map(|n| n * 2);
                 assert!(s.fan_out(0..count).limit(limit).in_order(work).eq(doubles));
-                let all: BTreeSet<_> = s.fan_out(0..count).limit(limit).as_completed(work).collect();
+                let all: BTreeSet<_> =
+                    s.fan_out(0..count).limit(limit).as_completed(work).collect();
                 assert!(all.into_iter().eq((0..count).map(|n| (n, n * 2))));
             });
         }
@@ -37,7 +38,10 @@ fn rule_17_in_order_and_as_completed_give_every_result_once() {
 fn rule_16_many_items_flow() {
     wg::scope(|s| {
         assert!(s.fan_out(0..MANY).limit(16).in_order(|n| n).eq(0..MANY));
-        assert_eq!(s.fan_out(0..MANY).as_completed(|n| n).map(|(_, n)| n).sum::<usize>(), MANY * (MANY - 1) / 2);
+        assert_eq!(
+            s.fan_out(0..MANY).as_completed(|n| n).map(|(_, n)| n).sum::<usize>(),
+            MANY * (MANY - 1) / 2
+        );
     });
 }
 
@@ -122,13 +126,21 @@ fn rule_16_it_may_be_read_in_a_task_at_any_limit() {
     for limit in [1, 2, 3, 7] {
         for inner in [1, 2, 9] {
             let sums = wg::options().limit(limit).scope(|s| {
-                let tasks: Vec<_> = (0..6).map(|_| {
-                    s.spawn(move || {
-                        let ordered: usize = s.fan_out(0..100).limit(inner).in_order(|n| n).sum();
-                        let completed: usize = s.fan_out(0..100).limit(inner).as_completed(|n| n).map(|(_, n)| n).sum();
-                        ordered + completed
+                let tasks: Vec<_> = (0..6)
+                    .map(|_| {
+                        s.spawn(move || {
+                            let ordered: usize =
+                                s.fan_out(0..100).limit(inner).in_order(|n| n).sum();
+                            let completed: usize = s
+                                .fan_out(0..100)
+                                .limit(inner)
+                                .as_completed(|n| n)
+                                .map(|(_, n)| n)
+                                .sum();
+                            ordered + completed
+                        })
                     })
-                }).collect();
+                    .collect();
                 tasks.into_iter().map(|task| task.join()).collect::<Vec<_>>()
             });
             assert_eq!(sums, [9900; 6]);
@@ -143,12 +155,15 @@ fn rule_09_a_task_that_reads_keeps_the_limits() {
         wg::options().limit(limit).scope(|s| {
             for _ in 0..3 {
                 s.spawn(|| {
-                    s.fan_out(0..100).limit(inner).in_order(|n| {
-                        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
-                        std::thread::yield_now();
-                        now.fetch_sub(1, SeqCst);
-                        n
-                    }).count();
+                    s.fan_out(0..100)
+                        .limit(inner)
+                        .in_order(|n| {
+                            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                            std::thread::yield_now();
+                            now.fetch_sub(1, SeqCst);
+                            n
+                        })
+                        .count();
                 });
             }
         });
@@ -176,9 +191,14 @@ fn rule_19_a_reader_that_waits_is_woken_by_a_cancel_a_deadline_and_a_panic() {
         (read <= 1, s.cancelled_by().unwrap().is_deadline())
     });
     assert_eq!(late, (true, true));
-    let first: Bang = caught(|| wg::scope(|s| {
-        s.fan_out(0..1000).limit(3).in_order(|n| if n == 1 { bang(630) } else { waits(s) }).count()
-    }));
+    let first: Bang = caught(|| {
+        wg::scope(|s| {
+            s.fan_out(0..1000)
+                .limit(3)
+                .in_order(|n| if n == 1 { bang(630) } else { waits(s) })
+                .count()
+        })
+    });
     assert_eq!(first, Bang(630));
 }
 
@@ -189,7 +209,8 @@ fn rule_05_an_item_whose_panic_was_caught_leaves_a_gap() {
             let work = |n: usize| if n % 3 == 0 { bang(631) } else { n };
             let kept = (0..100).filter(|n| n % 3 != 0);
             assert!(s.fan_out(0..100).limit(limit).in_order(work).eq(kept.clone()));
-            let all: BTreeSet<_> = s.fan_out(0..100).limit(limit).as_completed(work).map(|(_, n)| n).collect();
+            let all: BTreeSet<_> =
+                s.fan_out(0..100).limit(limit).as_completed(work).map(|(_, n)| n).collect();
             assert!(all.into_iter().eq(kept));
         });
     }
@@ -199,23 +220,36 @@ fn rule_05_an_item_whose_panic_was_caught_leaves_a_gap() {
 fn rule_01_bombs_among_items_and_results_take_nothing_with_them() {
     for take in [0, 1, 5] {
         let made = AtomicUsize::new(0);
-        let _: Boom = caught(|| wg::scope(|s| {
-            let mut stream = s.fan_out(0..20).limit(3).as_completed(|n| {
-                made.fetch_add(1, SeqCst);
-                Bomb::new(n)
-            });
-            for _ in 0..take {
-                forget(stream.next());
-            }
-            until(|| made.load(SeqCst) == take + 3);
-            drop(stream);
-        }));
+        let _: Boom = caught(|| {
+            wg::scope(|s| {
+                let mut stream = s.fan_out(0..20).limit(3).as_completed(|n| {
+                    made.fetch_add(1, SeqCst);
+                    Bomb::new(n)
+                });
+                for _ in 0..take {
+                    forget(stream.next());
+                }
+                until(|| made.load(SeqCst) == take + 3);
+                drop(stream);
+            })
+        });
     }
     let (bomb, other) = (Bomb::new(0), Bomb::new(1));
-    let _: Boom = caught(move || wg::scope(move |s| {
-        let stream = s.fan_out(0..5).budget(9, move |_| { let _held = &other; 1 }).in_order(move |n| { let _held = &bomb; n });
-        assert_eq!(stream.count(), 5);
-    }));
+    let _: Boom = caught(move || {
+        wg::scope(move |s| {
+            let stream = s
+                .fan_out(0..5)
+                .budget(9, move |_| {
+                    let _held = &other;
+                    1
+                })
+                .in_order(move |n| {
+                    let _held = &bomb;
+                    n
+                });
+            assert_eq!(stream.count(), 5);
+        })
+    });
 }
 
 /// The function, the items and the results borrow from outside the scope, and count their drops
@@ -223,7 +257,8 @@ fn rule_01_bombs_among_items_and_results_take_nothing_with_them() {
 #[test]
 fn rule_01_nothing_of_a_stream_is_dropped_after_the_scope() {
     for round in 0..300 {
-        let (items, results, captures) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (items, results, captures) =
+            (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let vec: Vec<_> = (0..10).map(|_| Counted(&items)).collect();
         let capture = Counted(&captures);
         wg::scope(|s| {
@@ -264,7 +299,10 @@ fn rule_14_streams_run_side_by_side() {
         for n in 0..300 {
             assert_eq!((left.next(), right.next()), (Some(n), Some(n)));
         }
-        let nested = s.fan_out(0..20).limit(2).in_order(|n| s.fan_out(0..n).limit(2).in_order(|n| n).count());
+        let nested = s
+            .fan_out(0..20)
+            .limit(2)
+            .in_order(|n| s.fan_out(0..n).limit(2).in_order(|n| n).count());
         assert!(nested.eq(0..20));
     });
 }

@@ -94,13 +94,15 @@ fn rule_11_a_task_may_use_a_pool_at_any_limit() {
     for limit in [1, 2, 3] {
         for workers in [1, 2, 5] {
             let sums = wg::options().limit(limit).scope(|s| {
-                let tasks: Vec<_> = (0..4).map(|_| {
-                    s.spawn(move || {
-                        let mut pool = s.workers(workers, |n: usize| n).inlet_of(2);
-                        (0..100).for_each(|n| pool.send(n).unwrap());
-                        pool.results().sum::<usize>()
+                let tasks: Vec<_> = (0..4)
+                    .map(|_| {
+                        s.spawn(move || {
+                            let mut pool = s.workers(workers, |n: usize| n).inlet_of(2);
+                            (0..100).for_each(|n| pool.send(n).unwrap());
+                            pool.results().sum::<usize>()
+                        })
                     })
-                }).collect();
+                    .collect();
                 tasks.into_iter().map(|task| task.join()).collect::<Vec<_>>()
             });
             assert_eq!(sums, [4950; 4]);
@@ -129,11 +131,17 @@ fn rule_12_as_many_jobs_as_workers_meet_at_a_barrier() {
     for workers in [2, 8, 40] {
         let barrier = Barrier::new(workers);
         wg::scope(|s| {
-            let pool = s.workers(workers, |_| { barrier.wait(); });
+            let pool = s.workers(workers, |_| {
+                barrier.wait();
+            });
             (0..3 * workers).for_each(|n| pool.send(n).unwrap());
         });
         wg::scope(|s| {
-            let mut pool = s.workers(workers, |_| { barrier.wait(); }).outlet_of(workers);
+            let mut pool = s
+                .workers(workers, |_| {
+                    barrier.wait();
+                })
+                .outlet_of(workers);
             for _ in 0..3 {
                 (0..workers).for_each(|n| pool.send(n).unwrap());
                 assert_eq!(pool.results().count(), workers);
@@ -149,12 +157,14 @@ fn rule_10_a_sender_goes_on_when_there_is_room() {
     let (send, receive) = channel::<()>();
     let (begun, receive) = (AtomicBool::new(false), Mutex::new(receive));
     wg::scope(|s| {
-        let pool = s.workers(1, |n: usize| {
-            if n == 0 {
-                begun.store(true, SeqCst);
-                receive.lock().unwrap().recv().unwrap();
-            }
-        }).inlet_of(8);
+        let pool = s
+            .workers(1, |n: usize| {
+                if n == 0 {
+                    begun.store(true, SeqCst);
+                    receive.lock().unwrap().recv().unwrap();
+                }
+            })
+            .inlet_of(8);
         // One is being handled, eight fill the inlet. The ninth waits for the worker to take the
         // first, and that one waits for the ninth to be sent.
         (0..9).for_each(|n| pool.send(n).unwrap());
@@ -176,15 +186,24 @@ fn rule_16_a_bounded_outlet_holds_its_bound() {
     for bound in [1, 2, 5] {
         let begun = AtomicUsize::new(0);
         wg::scope(|s| {
-            let mut pool = s.workers(3, |n: usize| {
-                begun.fetch_add(1, SeqCst);
-                n
-            }).inlet_of(200).outlet_of(bound);
+            let mut pool = s
+                .workers(3, |n: usize| {
+                    begun.fetch_add(1, SeqCst);
+                    n
+                })
+                .inlet_of(200)
+                .outlet_of(bound);
             (0..100).for_each(|n| pool.send(n).unwrap());
             for taken in 0..100 {
                 until(|| begun.load(SeqCst) >= 100.min(taken + bound));
-                assert!(begun.load(SeqCst) <= taken + bound, "{} begun, {taken} taken", begun.load(SeqCst));
-                if taken % 2 == 0 { pool.recv().unwrap(); } else {
+                assert!(
+                    begun.load(SeqCst) <= taken + bound,
+                    "{} begun, {taken} taken",
+                    begun.load(SeqCst)
+                );
+                if taken % 2 == 0 {
+                    pool.recv().unwrap();
+                } else {
                     until(|| pool.try_recv().is_some());
                 }
             }
@@ -196,10 +215,12 @@ fn rule_16_a_bounded_outlet_holds_its_bound() {
 fn rule_19_a_sender_that_waits_is_woken_by_a_cancel() {
     let (waiting, handled) = (AtomicUsize::new(0), AtomicUsize::new(0));
     wg::scope(|s| {
-        let pool = s.workers(1, |_: usize| {
-            handled.fetch_add(1, SeqCst);
-            drop(s.sleep(FOR_EVER));
-        }).inlet_of(2);
+        let pool = s
+            .workers(1, |_: usize| {
+                handled.fetch_add(1, SeqCst);
+                drop(s.sleep(FOR_EVER));
+            })
+            .inlet_of(2);
         let inlet = pool.inlet();
         let sender = s.spawn(move || {
             for n in 0..100 {
@@ -227,7 +248,8 @@ fn rule_01_dropping_the_pool_finishes_what_was_sent() {
     for bound in [1, 1000] {
         let (jobs, results) = (AtomicUsize::new(0), AtomicUsize::new(0));
         wg::scope(|s| {
-            let pool = s.workers(3, |_job: Counted<'_>| Counted(&results)).inlet_of(100).outlet_of(bound);
+            let pool =
+                s.workers(3, |_job: Counted<'_>| Counted(&results)).inlet_of(100).outlet_of(bound);
             (0..100).for_each(|_| pool.send(Counted(&jobs)).unwrap());
         });
         assert_eq!((jobs.load(SeqCst), results.load(SeqCst)), (100, 100));
@@ -238,11 +260,18 @@ fn rule_01_dropping_the_pool_finishes_what_was_sent() {
 fn rule_01_a_pool_or_an_inlet_that_is_forgotten_holds_nobody_up() {
     let handled = AtomicUsize::new(0);
     wg::scope(|s| {
-        let pool = s.workers(2, |n: usize| { handled.fetch_add(1, SeqCst); n }).outlet_of(3);
+        let pool = s
+            .workers(2, |n: usize| {
+                handled.fetch_add(1, SeqCst);
+                n
+            })
+            .outlet_of(3);
         (0..5).for_each(|n| pool.send(n).unwrap());
         forget(pool.inlet());
         forget(pool);
-        let pool = s.workers(2, |_: usize| { handled.fetch_add(100, SeqCst); });
+        let pool = s.workers(2, |_: usize| {
+            handled.fetch_add(100, SeqCst);
+        });
         pool.send(1).unwrap();
         forget(pool.inlet());
     });
@@ -252,7 +281,8 @@ fn rule_01_a_pool_or_an_inlet_that_is_forgotten_holds_nobody_up() {
 #[test]
 fn rule_01_nothing_of_a_pool_is_dropped_after_the_scope() {
     for round in 0..300 {
-        let (jobs, results, captures) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (jobs, results, captures) =
+            (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let capture = Counted(&captures);
         wg::scope(|s| {
             let results = &results;
@@ -268,22 +298,31 @@ fn rule_01_nothing_of_a_pool_is_dropped_after_the_scope() {
             drop(pool.recv());
         });
         let sent = round % 9;
-        assert_eq!((jobs.load(SeqCst), results.load(SeqCst), captures.load(SeqCst)), (sent, sent, 1));
+        assert_eq!(
+            (jobs.load(SeqCst), results.load(SeqCst), captures.load(SeqCst)),
+            (sent, sent, 1)
+        );
     }
 }
 
 #[test]
 fn rule_05_a_panic_of_the_handler_is_the_scopes_and_jobs_that_wait_are_dropped() {
     let (jobs, handled) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let first: Bang = caught(|| wg::scope(|s| {
-        let mut pool = s.workers(1, |(n, _job): (usize, Counted<'_>)| {
-            handled.fetch_add(1, SeqCst);
-            if n == 3 { bang(650) }
-        }).inlet_of(100);
-        let sent = (0..50).filter(|&n| pool.send((n, Counted(&jobs))).is_ok()).count();
-        assert!(sent >= 4);
-        assert!(pool.results().count() <= 3);
-    }));
+    let first: Bang = caught(|| {
+        wg::scope(|s| {
+            let mut pool = s
+                .workers(1, |(n, _job): (usize, Counted<'_>)| {
+                    handled.fetch_add(1, SeqCst);
+                    if n == 3 {
+                        bang(650)
+                    }
+                })
+                .inlet_of(100);
+            let sent = (0..50).filter(|&n| pool.send((n, Counted(&jobs))).is_ok()).count();
+            assert!(sent >= 4);
+            assert!(pool.results().count() <= 3);
+        })
+    });
     assert_eq!((first, jobs.load(SeqCst), handled.load(SeqCst)), (Bang(650), 50, 4));
 }
 
@@ -299,7 +338,8 @@ fn rule_06_errors_of_the_handler_go_to_the_scope() {
     });
     assert_eq!(failed.unwrap_err(), "forty");
     let (sum, errors) = wg::collect_scope(|s| {
-        let mut pool = s.workers(3, |n: usize| if n % 10 == 7 { Err(n) } else { Ok(n) }).inlet_of(200);
+        let mut pool =
+            s.workers(3, |n: usize| if n % 10 == 7 { Err(n) } else { Ok(n) }).inlet_of(200);
         (0..100).for_each(|n| pool.send(n).unwrap());
         pool.results().count()
     });
@@ -316,33 +356,43 @@ fn rule_06_errors_of_the_handler_go_to_the_scope() {
 fn rule_01_bombs_among_jobs_and_results_take_nothing_with_them() {
     for workers in [1, 3] {
         let bombs = || (0..20).map(Bomb::new);
-        let _: Boom = caught(|| wg::scope(|s| {
-            let pool = s.workers(workers, drop::<Bomb>).inlet_of(100);
-            bombs().for_each(|bomb| {
-                if let Err(refused) = pool.try_send(bomb) {
-                    forget(refused.into_job());
-                }
-            });
-        }));
-        let _: Boom = caught(|| wg::scope(|s| {
-            let pool = s.workers(workers, Bomb::new).inlet_of(100);
-            (0..20).for_each(|n| drop(pool.send(n)));
-        }));
+        let _: Boom = caught(|| {
+            wg::scope(|s| {
+                let pool = s.workers(workers, drop::<Bomb>).inlet_of(100);
+                bombs().for_each(|bomb| {
+                    if let Err(refused) = pool.try_send(bomb) {
+                        forget(refused.into_job());
+                    }
+                });
+            })
+        });
+        let _: Boom = caught(|| {
+            wg::scope(|s| {
+                let pool = s.workers(workers, Bomb::new).inlet_of(100);
+                (0..20).for_each(|n| drop(pool.send(n)));
+            })
+        });
         // Jobs that are dropped because the scope is cancelled.
-        let _: Boom = caught(|| wg::scope(|s| {
-            let pool = s.workers(workers, forget::<Bomb>).inlet_of(100).outlet_of(1);
-            bombs().for_each(|bomb| {
-                if let Err(refused) = pool.try_send(bomb) {
-                    forget(refused.into_job());
-                }
-            });
-            s.cancel("enough");
-        }));
+        let _: Boom = caught(|| {
+            wg::scope(|s| {
+                let pool = s.workers(workers, forget::<Bomb>).inlet_of(100).outlet_of(1);
+                bombs().for_each(|bomb| {
+                    if let Err(refused) = pool.try_send(bomb) {
+                        forget(refused.into_job());
+                    }
+                });
+                s.cancel("enough");
+            })
+        });
         let bomb = Bomb::new(0);
-        let _: Boom = caught(move || wg::scope(move |s| {
-            let pool = s.workers(workers, move |_: u32| { let _held = &bomb; });
-            pool.send(1).unwrap();
-        }));
+        let _: Boom = caught(move || {
+            wg::scope(move |s| {
+                let pool = s.workers(workers, move |_: u32| {
+                    let _held = &bomb;
+                });
+                pool.send(1).unwrap();
+            })
+        });
     }
 }
 

@@ -163,23 +163,25 @@ fn rule_16_two_that_feed_each_other_do_not_block_each_other() {
 }
 
 /// The same with bounded inlets, where it can happen as in Go: each of two pools waits for room in
-/// the other. The wait is one of ours; the deadline ends it, and both senders are told.
+/// the other. The wait is one of ours; the cancel ends it, and both senders are told.
 #[test]
-fn rule_21_two_full_inlets_that_wait_for_each_other_end_with_the_deadline() {
+fn rule_19_two_full_inlets_that_wait_for_each_other_end_with_the_scope() {
     ends(|| {
-        let stopped = AtomicUsize::new(0);
-        wg::options().timeout(SHORT).scope(|s| {
+        let (roll, stopped) = (Roll::default(), AtomicUsize::new(0));
+        wg::scope(|s| {
             let (to_left, to_right) = (Arc::default(), Arc::default());
-            let left = s.workers(1, pass(&to_right, &stopped)).inlet_of(1);
-            let right = s.workers(1, pass(&to_left, &stopped)).inlet_of(1);
+            let left = s.workers(1, pass(&to_right, &roll, &stopped)).inlet_of(1);
+            let right = s.workers(1, pass(&to_left, &roll, &stopped)).inlet_of(1);
             *to_left.lock().unwrap() = Some(left.inlet());
             *to_right.lock().unwrap() = Some(right.inlet());
             left.send(1).unwrap();
-            assert!(s.sleep(FOR_EVER).unwrap_err().cause().is_deadline());
+            until(|| roll.entered() == 2);
+            s.cancel("they feed each other");
+            until(|| stopped.load(Relaxed) == 2);
             // Each would keep the other.
             drop((to_left.lock().unwrap().take(), to_right.lock().unwrap().take()));
         });
-        assert_eq!(stopped.into_inner(), 2);
+        assert_eq!(roll.all_left(), 2);
     });
 }
 
@@ -188,10 +190,12 @@ type Other<'scope> = Arc<Mutex<Option<Inlet<'scope, u32, ()>>>>;
 /// A handler that sends to the other pool until it is stopped.
 fn pass<'scope>(
     other: &Other<'scope>,
+    roll: &'scope Roll,
     stopped: &'scope AtomicUsize,
 ) -> impl Fn(u32) + Send + Sync + use<'scope> {
     let other = Arc::clone(other);
     move |_| {
+        let _inside = roll.enter();
         let inlet = other.lock().unwrap().clone();
         let inlet = inlet.expect("it is taken out after the end");
         let Stopped { .. } = (0..).find_map(|row| inlet.send(row).err()).unwrap();

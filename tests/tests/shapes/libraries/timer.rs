@@ -1,6 +1,5 @@
 //! Timers: the one that fires at once, the one that is stopped twice, the one that is left.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use wg::{Cause, NoResult};
@@ -73,16 +72,16 @@ fn rule_19_whoever_sleeps_is_woken_by_the_end() {
 #[test]
 fn rule_21_a_value_that_comes_late_is_not_thrown_away() {
     ends(|| {
-        let late = Mutex::new(None);
-        let value = wg::options().timeout(SHORT).scope(|s| {
-            s.spawn(|| {
-                until(|| s.is_cancelled());
-                *late.lock().unwrap() = Some("late");
-            });
-            until(|| late.lock().unwrap().is_some());
-            s.cancelled_by().map(|cause| (cause, "returned"))
+        let slow = wg::options().timeout(SHORT);
+        let value = slow.scope(|s| {
+            until(|| s.is_cancelled());
+            "late"
         });
-        assert_eq!(value, Some((Cause::Deadline, "returned")));
-        assert_eq!(late.into_inner().unwrap(), Some("late"));
+        assert_eq!(value, "late");
+        let tried = slow.try_scope(|s| {
+            until(|| s.is_cancelled());
+            Ok::<_, wg::Stopped>("late")
+        });
+        assert_eq!(tried, Ok("late"));
     });
 }

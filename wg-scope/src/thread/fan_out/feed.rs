@@ -84,7 +84,13 @@ impl<I: Iterator> Feed<I> {
     pub(super) fn one_by_one(items: I) -> Self {
         let place = Place::Here(Box::new(items));
         Feed {
-            source: Mutex::new(Source { place, pulled: 0, left: 0, stopped: false, exhausted: false }),
+            source: Mutex::new(Source {
+                place,
+                pulled: 0,
+                left: 0,
+                stopped: false,
+                exhausted: false,
+            }),
             ended: AtomicBool::new(false),
             gone: AtomicU64::new(0),
             seats: Mutex::new(Seats::new()),

@@ -114,7 +114,11 @@ where
             let all = each(items, |item| {
                 scope.make_room();
                 let goes_on = !scope.is_cancelled();
-                if goes_on { grower.start(item) } else { drop(item) }
+                if goes_on {
+                    grower.start(item)
+                } else {
+                    drop(item)
+                }
                 goes_on
             });
             seeds = Some((all, canceller));
@@ -128,7 +132,7 @@ where
             (Ok(()), Some(cause)) => Err(E::from(stopped(Some(cause)))),
             (ended, _) => ended,
         };
-        growth.into_values(ended)
+        growth.take_values(ended)
     }
 }
 
@@ -181,7 +185,7 @@ impl<F, R> Growth<F, R> {
     }
 
     /// The results in the order of their items, if it ended well.
-    fn into_values<E>(&mut self, ended: Result<(), E>) -> Result<Vec<R>, E> {
+    fn take_values<E>(&mut self, ended: Result<(), E>) -> Result<Vec<R>, E> {
         let mut values = std::mem::take(&mut self.results.lock().values);
         let mut thrown = drop_caught(self.function.take()).err();
         if thrown.is_some() || ended.is_err() {

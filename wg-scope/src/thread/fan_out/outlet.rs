@@ -12,6 +12,8 @@ pub(super) struct Outlet<R>(Mutex<State<R>>);
 struct State<R> {
     /// The results by their items; None for an item that gave none.
     ready: BTreeMap<usize, Option<R>>,
+    /// The item whose result comes next in order.
+    next: usize,
     /// Items that were pulled, those among them that are not done yet, and those whose results were
     /// taken or will never be there.
     pulled: usize,
@@ -27,8 +29,8 @@ struct State<R> {
 #[derive(Clone, Copy)]
 pub(super) enum Order {
     AsCompleted,
-    /// That of this item, or of the next one that gives any.
-    From(usize),
+    /// That of the next item, or of the next one that gives any.
+    InOrder,
 }
 
 /// What a reader finds.
@@ -46,21 +48,17 @@ impl<R> State<R> {
 
     /// Takes a result, passing the gaps before it.
     fn take(&mut self, order: Order) -> Option<(usize, R)> {
-        let mut next = match order {
-            Order::AsCompleted => None,
-            Order::From(index) => Some(index),
-        };
         loop {
             let first = self.ready.first_entry()?;
-            if next.is_some_and(|next| *first.key() != next) {
+            if matches!(order, Order::InOrder) && *first.key() != self.next {
                 return None;
             }
             let (index, result) = first.remove_entry();
+            self.next += 1;
             self.gone += 1;
             if let Some(result) = result {
                 return Some((index, result));
             }
-            next = next.map(|next| next + 1);
         }
     }
 }
@@ -69,6 +67,7 @@ impl<R> Outlet<R> {
     pub(super) fn new(window: usize) -> Self {
         Outlet(Mutex::new(State {
             ready: BTreeMap::new(),
+            next: 0,
             pulled: 0,
             in_flight: 0,
             gone: 0,

@@ -76,7 +76,7 @@ where
         F: Fn(I::Item) -> R + Send + Sync + 'scope,
         R: Send + 'scope,
     {
-        InOrder { stream: Stream::new(self, function), next: 0 }
+        InOrder(Stream::new(self, function))
     }
 }
 
@@ -91,10 +91,7 @@ pub struct AsCompleted<'scope, R>(Stream<'scope, R>);
 /// Results in the order of their items. Made by [`FanOut::in_order`]. Dropping it is as for
 /// [`AsCompleted`].
 #[must_use = "nobody reads the results: `for_each` is for that"]
-pub struct InOrder<'scope, R> {
-    stream: Stream<'scope, R>,
-    next: usize,
-}
+pub struct InOrder<'scope, R>(Stream<'scope, R>);
 
 impl<R> Iterator for AsCompleted<'_, R> {
     type Item = (usize, R);
@@ -109,9 +106,7 @@ impl<R> Iterator for InOrder<'_, R> {
 
     fn next(&mut self) -> Option<R> {
         // Where an item gave no result, because its panic was caught, the next one follows.
-        let (index, result) = self.stream.take(Order::From(self.next))?;
-        self.next = index + 1;
-        Some(result)
+        self.0.take(Order::InOrder).map(|(_, result)| result)
     }
 }
 
@@ -311,6 +306,6 @@ impl<R> fmt::Debug for AsCompleted<'_, R> {
 
 impl<R> fmt::Debug for InOrder<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InOrder").field("outlet", &self.stream.outlet).finish()
+        f.debug_tuple("InOrder").field(&self.0.outlet).finish()
     }
 }

@@ -323,7 +323,8 @@ where
         let (done, items, are_all) = work.finish(&scope, &label);
         let conclusion = entry.close(posted.err());
         // What a policy skips it does not want.
-        let unwanted = matches!(cause, Some(Cause::Decided | Cause::Failed(_) | Cause::Panicked(..)));
+        let unwanted =
+            matches!(cause, Some(Cause::Decided | Cause::Failed(_) | Cause::Panicked(..)));
         let lost = (items > done.begun || !are_all) && !unwanted;
         let lost = cause.filter(|_| lost).map(|cause| stopped(Some(cause)));
         let (lost, echo) = match conclusion.unwind {

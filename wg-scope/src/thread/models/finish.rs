@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::kit::{Count, Deed, Dropped, Lent, explore, lend};
 use crate::options::options;
+use crate::thread::pool::Client;
 
 /// The last task ends before, while and after the owner looks at the group and at the queue, and
 /// falls asleep.
@@ -91,5 +92,22 @@ fn rule_10_the_body_waits_for_room_while_the_runner_leaves() {
         });
         assert_eq!(ran.get(), 3);
         runner.join();
+    });
+}
+
+/// A runner was asked for, so the owner stands by. The pool says that none will come between two
+/// looks of the owner, which has to hear of it.
+#[test]
+fn rule_14_the_thread_that_leaves_and_stands_by_hears_that_nobody_comes() {
+    explore(|| {
+        let ran = Count::default();
+        let pool = options().limit(1).stack_size(1 << 20).scope(|s| {
+            s.shared().queue.ask(1);
+            s.spawn(|| ran.up());
+            let scope = Arc::clone(s.shared());
+            Lent::is(s.shared(), move || scope.refuse())
+        });
+        assert_eq!(ran.get(), 1);
+        pool.join();
     });
 }

@@ -78,9 +78,10 @@ impl Drop for Dropped {
     }
 }
 
-/// A place where one may be at a time.
+/// A place where one may be at a time. It is watched by loom, so that others run while one is in it;
+/// but it orders nothing.
 #[derive(Debug, Default)]
-pub(super) struct Narrow(AtomicUsize);
+pub(super) struct Narrow(loom::sync::atomic::AtomicUsize);
 
 impl Narrow {
     pub(super) fn enter(&self) {
@@ -179,10 +180,15 @@ pub(super) struct Lent {
 pub(super) fn lend(scope: &Arc<Shared>) -> Lent {
     scope.queue.ask(1);
     let its = Arc::clone(scope);
-    Lent { runner: loom::thread::spawn(move || its.work()), _scope: Arc::clone(scope) }
+    Lent::is(scope, move || its.work())
 }
 
 impl Lent {
+    /// A thread that knows a scope, and does this there.
+    pub(super) fn is(scope: &Arc<Shared>, what: impl FnOnce() + 'static) -> Self {
+        Lent { runner: loom::thread::spawn(what), _scope: Arc::clone(scope) }
+    }
+
     pub(super) fn join(self) {
         self.runner.join().unwrap();
     }

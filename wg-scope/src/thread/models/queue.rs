@@ -6,7 +6,7 @@ use wg_core::sync::{current, park_until};
 
 use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, task, wake, work};
 use crate::thread::job::Job;
-use crate::thread::queue::Queue;
+use crate::thread::queue::{Guest, Queue};
 
 fn counted(ran: &Arc<Count>) -> Job {
     let ran = Arc::clone(ran);
@@ -122,7 +122,8 @@ fn rule_14_an_owner_that_stands_by_hears_that_nobody_comes() {
 #[test]
 fn rule_11_a_guest_and_the_sleeper_whose_slot_it_uses_take_turns() {
     exhaust(|| {
-        let (queue, door, seen) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
+        let (queue, door, seen) =
+            (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
         assert!(wake(queue.push(Step::job(|| ()), 1).1));
         queue.attached();
         let holder = queue.next(None).0.unwrap();
@@ -131,11 +132,11 @@ fn rule_11_a_guest_and_the_sleeper_whose_slot_it_uses_take_turns() {
             let (queue, door, seen) = (Arc::clone(&queue), Arc::clone(&door), Arc::clone(&seen));
             move || {
                 let begun = loop {
-                    queue.hope(current());
-                    match queue.begin_as_guest(task(1)) {
-                        Some(begun) => break begun,
-                        None => park_until(None),
-                    };
+                    if !queue.has_room_for(Guest::OfSleeper, current()) {
+                        park_until(None);
+                    } else if let Some(begun) = queue.begin_as_guest(task(1)) {
+                        break begun;
+                    }
                 };
                 door.enter();
                 seen.open();
@@ -212,7 +213,8 @@ fn rule_09_a_limit_that_goes_up_finds_somebody_for_what_waits() {
 #[test]
 fn rule_11_a_slot_that_was_handed_over_comes_back() {
     exhaust(|| {
-        let (queue, door, seen) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
+        let (queue, door, seen) =
+            (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
         assert!(wake(queue.push(Step::job(|| ()), 1).1));
         queue.attached();
         let holder = queue.next(None).0.unwrap();
@@ -260,5 +262,35 @@ fn rule_10_one_who_hopes_for_room_hears_of_every_end() {
             park_until(None);
         }
         join([runner]);
+    });
+}
+
+/// A stranger hopes for the slot of one who works the queue off, and finds nothing more in it.
+#[test]
+fn rule_11_one_who_hopes_for_a_slot_hears_of_its_end() {
+    exhaust(|| {
+        let (queue, door) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()));
+        assert!(wake(queue.push(Step::job(|| ()), 1).1));
+        let holder = queue.next(None).0.unwrap();
+        let stranger = loom::thread::spawn({
+            let (queue, door) = (Arc::clone(&queue), Arc::clone(&door));
+            move || {
+                let begun = loop {
+                    if !queue.has_room_for(Guest::Stranger, current()) {
+                        park_until(None);
+                    } else if let Some(begun) = queue.begin_as(Guest::Stranger, task(1)) {
+                        break begun;
+                    }
+                };
+                door.enter();
+                door.leave();
+                assert!(!wake(queue.end(begun, 1)));
+            }
+        });
+        door.enter();
+        door.leave();
+        let (next, follow) = queue.next(Some(holder.begun));
+        assert!(next.is_none() && !wake(follow));
+        join([stranger]);
     });
 }

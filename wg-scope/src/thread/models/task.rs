@@ -12,8 +12,7 @@ use crate::options::options;
 #[test]
 fn rule_23_a_task_is_begun_by_its_runner_or_its_joiner_and_its_value_seen() {
     explore(|| {
-        let (deed, ran, dropped) =
-            (Deed::default(), Count::default(), Arc::new(Count::default()));
+        let (deed, ran, dropped) = (Deed::default(), Count::default(), Arc::new(Count::default()));
         let runner = options().limit(1).scope(|s| {
             let task = s.spawn(|| {
                 deed.act();
@@ -145,7 +144,7 @@ fn rule_05_a_panic_reaches_the_joiner_as_an_echo_and_the_scope_as_it_was() {
         };
         let payload = catch_unwind(AssertUnwindSafe(scope)).unwrap_err();
         assert_eq!(payload.downcast_ref(), Some(&"bang"));
-        runner.into_inner().unwrap().map(Lent::join);
+        runner.into_inner().unwrap().into_iter().for_each(Lent::join);
     });
 }
 

@@ -285,7 +285,8 @@ impl<'scope, J, R> Workers<'scope, J, R> {
         self.ready.pop_front().map(Some)
     }
 
-    /// As [`recv`](Self::recv), for at most `timeout`.
+    /// As [`recv`](Self::recv), for at most `timeout`. It handles no job here, which `recv` does in a
+    /// task of a limited scope, where there may be no slot for a worker: that would have no end.
     ///
     /// # Errors
     ///
@@ -334,4 +335,3 @@ impl<J, R> fmt::Debug for Workers<'_, J, R> {
         f.debug_tuple("Workers").field(&self.inlet).finish()
     }
 }
-
