@@ -22,7 +22,13 @@ pub(crate) struct Ledger {
     echo: Option<Stopped>,
     more: Vec<String>,
     uncounted: usize,
+    /// Panics that are failures, of tasks that know of no other place for them; kept if the scope
+    /// has somebody to tell.
+    strays: Option<Vec<Stray>>,
 }
+
+/// A panic that is a failure, with its place in the order of completion.
+pub(crate) type Stray = (usize, TaskInfo, Payload);
 
 /// What follows from a panic.
 #[must_use]
@@ -48,6 +54,7 @@ pub(crate) struct Conclusion {
     /// Whether the policy calls this a failure.
     pub(crate) failed: bool,
     pub(crate) tally: Tally,
+    pub(crate) strays: Vec<Stray>,
 }
 
 /// How a scope unwinds.
@@ -120,6 +127,22 @@ impl Ledger {
         }
     }
 
+    /// From here on, keeps the failures that nobody else keeps.
+    pub(crate) fn keep_strays(&mut self) {
+        self.strays.get_or_insert_default();
+    }
+
+    /// Keeps a failure that nobody else keeps, or gives its payload back.
+    pub(crate) fn stray(&mut self, stray: Stray) -> Option<Payload> {
+        match &mut self.strays {
+            Some(strays) => {
+                strays.push(stray);
+                None
+            }
+            None => Some(stray.2),
+        }
+    }
+
     /// Keeps a panic's payload if it is the first, otherwise its words.
     fn keep(&mut self, payload: Payload, task: &TaskInfo) -> Option<Payload> {
         if self.first.is_none() {
@@ -172,7 +195,8 @@ impl Ledger {
                 Unwind::Panic { first: own, more: self.summary() }
             }
         };
-        Conclusion { unwind, failed: self.policy.failed(&self.tally), tally: self.tally }
+        let (failed, strays) = (self.policy.failed(&self.tally), self.strays.unwrap_or_default());
+        Conclusion { unwind, failed, tally: self.tally, strays }
     }
 
     fn summary(&self) -> Option<String> {

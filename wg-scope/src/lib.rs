@@ -91,12 +91,12 @@ pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;
 pub use crate::thread::{
-    Cancelled, FutureTask, TryFutureTask,
-    NoResult, Results, Spawner, TryResults, TrySpawner,
-    Inlet, NotSent, Workers, Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out, Named, NotSpawned, Scope, Task, TryNamed, TryScope, TryTask, collect_scope, scope, try_scope,
+    Alone, AsCompleted, Cancelled, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named,
+    NoResult, NotSent, NotSpawned, Results, Scope, Spawner, Task, TryFutureTask, TryNamed,
+    TryResults, TryScope, TrySpawner, TryTask, Workers, collect_scope, fan_out, scope, try_scope,
 };
 
 pub use wg_core::{
-    Acquire, AcquireTimedOut, OwnedToken, Permit, Semaphore, TimedOut, Token, Tokens, TryTokenError, Wait,
-    WaitGroup, raw,
+    Acquire, AcquireTimedOut, OwnedToken, Permit, Semaphore, TimedOut, Token, Tokens,
+    TryTokenError, Wait, WaitGroup, raw,
 };

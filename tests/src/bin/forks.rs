@@ -21,7 +21,7 @@ fn use_scopes() {
     });
     wg::options().limit(2).scope(|s| {
         let tasks: Vec<_> = (0..8).map(|_| s.spawn(|| ran.fetch_add(1, Relaxed))).collect();
-        tasks.into_iter().for_each(|task| drop(task.join()));
+        tasks.into_iter().for_each(|task| _ = task.join());
     });
     wg::options().stack_size(1 << 20).scope(|s| s.spawn(|| ran.fetch_add(1, Relaxed)).join());
     wg::options().timeout(Duration::from_millis(1)).scope(|s| {

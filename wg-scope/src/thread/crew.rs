@@ -14,7 +14,7 @@ use super::frame::{self, Role};
 use super::job::Run;
 use super::pool::cores;
 use super::shared::Shared;
-use crate::outcome::{Payload, discard, drop_caught};
+use crate::outcome::{Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 
 /// Puts so many shares of a crew into its scope's queue.
@@ -146,8 +146,8 @@ impl<'scope, W: Work + Send + 'scope> Crew<'scope, W> {
 
 /// Enters a panic that no handle and no policy will ask for.
 pub(super) fn panicked(scope: &Shared, task: &TaskInfo, payload: Payload) {
-    if let (_, Some((payload, _))) = scope.panicked(payload, task) {
-        discard(payload);
+    if let (_, Some((payload, order))) = scope.panicked(payload, task) {
+        scope.stray(task.clone(), payload, order);
     }
 }
 

@@ -258,7 +258,9 @@ impl Left {
         let has_slot = has_slot(home) || guest(home) == Guest::OfSleeper;
         home.queue.hand_over(has_slot);
         let left = Left { home: Arc::clone(home), lent: Cell::new(has_slot) };
-        (home.lend() || home.queue.has_runners()).then_some(left)
+        // One who has a slot is a runner itself, and the others may be waiting as it does.
+        let others = !has_slot && home.queue.has_runners();
+        (home.lend() || others).then_some(left)
     }
 
     fn claim(&self) {

@@ -49,8 +49,8 @@ mod timer;
 mod process;
 mod probe;
 
-pub use self::fan_out::{Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out};
 pub use self::cancelled::Cancelled;
+pub use self::fan_out::{Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out};
 pub use self::future_task::{FutureTask, TryFutureTask};
 pub use self::handle::{Task, TryTask};
 pub use self::results::{NoResult, Results};

@@ -7,9 +7,9 @@
 //!
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
 //! looks after that: while runners are lent it looks, about every millisecond, whether some scope
-//! has tasks of which none was taken since the last look. If a core seems to be idle meanwhile,
-//! that scope's runners are blocked, and it gets as many again. If all cores are busy it waits,
-//! because more threads would only share them, but not for ever.
+//! has tasks of which none was taken since the last look, or all of whose runners are blocked. If a
+//! core seems to be idle meanwhile, it gets as many again. If all cores are busy it waits, because
+//! more threads would only share them, but not for ever.
 //!
 //! Threads go away when nobody has asked for them for a while. None of them keeps the process
 //! alive. A thread that cannot be created is done without.
@@ -43,11 +43,11 @@ pub(super) trait Client: Send + Sync {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// None waits, or one was taken since the last look.
+    /// No task waits that could begin.
     Fine,
-    /// `waiting` tasks wait, and none was taken since the last look. Of the `runners`, `asked` have
-    /// not come yet.
-    Stalled { waiting: usize, runners: usize, asked: usize },
+    /// So many `tasks` wait that could begin. Of the `runners`, `asked` have not come yet. It `moves`
+    /// if a task was taken since the last look.
+    Waiting { tasks: usize, runners: usize, asked: usize, moves: bool },
 }
 
 /// How long a thread stays that nobody asks for.
@@ -62,6 +62,10 @@ const QUIET: u32 = sync::times(100) as u32;
 /// How many looks in a row a scope must be stalled for its runners to count as blocked: a single
 /// look may catch a runner that computes in the middle of a short wait.
 const SETTLED: u32 = 2;
+
+/// How many looks in a row all runners of a scope must be blocked for it to get more although tasks
+/// are being taken: tasks that each block for a short time, and more of them than can wait.
+const SLUGGISH: u32 = 3;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
 const PATIENCE: u32 = sync::times(100) as u32;
@@ -267,7 +271,7 @@ impl Pool {
     /// The life of the sentinel.
     fn sentinel(&'static self) {
         let mut quiet = 0;
-        let mut stalls: BTreeMap<*const (), u32> = BTreeMap::new();
+        let mut looks: BTreeMap<*const (), Looks> = BTreeMap::new();
         let mut inner = self.inner.lock();
         loop {
             if inner.lent.is_empty() && inner.requests.is_empty() {
@@ -288,39 +292,47 @@ impl Pool {
             }
             let scopes = inner.scopes();
             drop(inner);
-            let stalled = look(&scopes, &mut stalls);
+            let waiting = look(&scopes, &mut looks);
             drop(scopes);
             inner = self.inner.lock();
-            if !stalled.is_empty() {
-                self.grow(inner, stalled, &mut stalls);
+            if !waiting.is_empty() {
+                self.grow(inner, waiting, &mut looks);
                 inner = self.inner.lock();
             }
         }
     }
 
-    /// Lends more runners to scopes that are stalled, if that promises to help.
+    /// Lends more runners to scopes in which tasks wait, if that promises to help.
     fn grow(
         &'static self,
         mut inner: MutexGuard<'_, Inner>,
-        stalled: Vec<Stalled>,
-        stalls: &mut BTreeMap<*const (), u32>,
+        waiting: Vec<Waiting>,
+        looks: &mut BTreeMap<*const (), Looks>,
     ) {
         // Where the system does not say, a runner counts as computing: patience has to do.
-        let busy = inner.lent.values().filter(|lent| lent.probe.look() != Doing::Blocked);
-        let core_is_idle = busy.take(cores()).count() < cores();
+        let mut busy = 0;
+        let mut at_work = BTreeMap::new();
+        for lent in inner.lent.values() {
+            let computes = lent.probe.look() != Doing::Blocked;
+            busy += usize::from(computes);
+            *at_work.entry(address(&lent.client)).or_insert(false) |= computes;
+        }
+        let core_is_idle = busy < cores();
         let mut wanted = 0;
-        for Stalled { client, waiting, runners, asked } in stalled {
-            let looks = stalls.entry(address(&client)).or_default();
-            let add = if core_is_idle && *looks >= SETTLED {
+        for Waiting { client, tasks, runners, asked } in waiting {
+            let looks = looks.entry(address(&client)).or_default();
+            let all_blocked = at_work.get(&address(&client)) == Some(&false);
+            looks.blocked = if all_blocked && core_is_idle { looks.blocked + 1 } else { 0 };
+            let add = if (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH {
                 runners.max(1)
-            } else if *looks >= PATIENCE {
-                *looks = 0;
+            } else if looks.stalled >= PATIENCE {
+                looks.stalled = 0;
                 1
             } else {
                 continue;
             };
             // Runners that were asked for and have not come are wanted, but not once more.
-            let add = add.saturating_sub(asked).min(waiting);
+            let add = add.saturating_sub(asked).min(tasks);
             client.ask(add);
             inner.requests.extend(std::iter::repeat_n(client, add));
             wanted += add.max(asked);
@@ -333,25 +345,36 @@ impl Pool {
     }
 }
 
-/// A scope none of whose tasks was taken since the last look.
-struct Stalled {
+/// A scope in which tasks wait that could begin.
+struct Waiting {
     client: Arc<dyn Client>,
-    waiting: usize,
+    tasks: usize,
     runners: usize,
     asked: usize,
 }
 
-/// Finds the scopes that are stalled, and counts for how many looks they have been.
-fn look(scopes: &[Arc<dyn Client>], stalls: &mut BTreeMap<*const (), u32>) -> Vec<Stalled> {
-    let mut stalled = Vec::new();
+/// For how many looks in a row something was so in a scope in which tasks wait.
+#[derive(Clone, Copy, Default)]
+struct Looks {
+    /// No task was taken since the look before.
+    stalled: u32,
+    /// All its runners were blocked, and a core idle.
+    blocked: u32,
+}
+
+/// Finds the scopes in which tasks wait, and counts for how many looks none was taken.
+fn look(scopes: &[Arc<dyn Client>], looks: &mut BTreeMap<*const (), Looks>) -> Vec<Waiting> {
+    let mut waiting = Vec::new();
     let mut counts = BTreeMap::new();
     for client in scopes {
-        if let Progress::Stalled { waiting, runners, asked } = client.progress() {
+        if let Progress::Waiting { tasks, runners, asked, moves } = client.progress() {
             let place = address(client);
-            counts.insert(place, stalls.get(&place).map_or(1, |looks| looks + 1));
-            stalled.push(Stalled { client: Arc::clone(client), waiting, runners, asked });
+            let before = looks.get(&place).copied().unwrap_or_default();
+            let stalled = if moves { 0 } else { before.stalled + 1 };
+            counts.insert(place, Looks { stalled, ..before });
+            waiting.push(Waiting { client: Arc::clone(client), tasks, runners, asked });
         }
     }
-    *stalls = counts;
-    stalled
+    *looks = counts;
+    waiting
 }

@@ -518,14 +518,15 @@ impl Queue {
         inner.stamp();
         let taken = inner.taken;
         let seen = mem::replace(&mut inner.seen, taken);
-        if seen != taken || !inner.can_take() {
+        if !inner.can_take() {
             return Progress::Fine;
         }
         let most = inner.slots.room();
-        Progress::Stalled {
-            waiting: inner.waiting.min(most),
+        Progress::Waiting {
+            tasks: inner.waiting.min(most),
             runners: inner.runners,
             asked: inner.asked,
+            moves: seen != taken,
         }
     }
 

@@ -179,6 +179,19 @@ impl Shared {
         (echo, failure)
     }
 
+    /// From here on, keeps the failures that nobody else keeps.
+    pub(super) fn keep_strays(&self) {
+        self.ledger.lock().keep_strays();
+    }
+
+    /// Keeps a panic that is a failure, where nobody else does, for a scope that reports failures.
+    pub(super) fn stray(&self, task: TaskInfo, payload: Payload, order: usize) {
+        let back = self.ledger.lock().stray((order, task, payload));
+        if let Some(payload) = back {
+            discard(payload);
+        }
+    }
+
     /// Does what the ledger decided.
     pub(super) fn obey(&self, verdict: Verdict) {
         match verdict {

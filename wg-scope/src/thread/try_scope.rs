@@ -13,9 +13,9 @@ use super::scope::Scope;
 use super::task::Settle;
 use crate::cause::{Cause, Stopped};
 use crate::failure::{Errors, Failure, FailureKind};
-use crate::ledger::{Unwind, echo, is_echo};
+use crate::ledger::{Stray, Unwind, echo, is_echo};
 use crate::options::{Options, options};
-use crate::outcome::{Outcome, Payload};
+use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::policy::Policy;
 use crate::task_info::{Label, TaskInfo};
 
@@ -36,8 +36,12 @@ impl<E> Failures<E> {
         self.0.lock().push((order, failure));
     }
 
-    fn take(&self) -> Vec<(usize, Failure<E>)> {
-        std::mem::take(&mut *self.0.lock())
+    /// Takes them all, with those that only the ledger has kept.
+    fn take(&self, strays: Vec<Stray>) -> Vec<(usize, Failure<E>)> {
+        let mut failures = std::mem::take(&mut *self.0.lock());
+        let stray = |(order, task, payload)| (order, Failure::panic(task, payload));
+        failures.extend(strays.into_iter().map(stray));
+        failures
     }
 }
 
@@ -211,29 +215,30 @@ impl Options {
         };
         let body_failed = matches!(result, Some(Err(_)));
         let tally = conclusion.tally;
-        if conclusion.failed && !body_was_first {
-            let mut failures = scope.failures.take();
+        let mut failures = scope.failures.take(conclusion.strays);
+        if conclusion.failed && !body_was_first && !failures.is_empty() {
             if policy.takes_the_lowest() {
                 failures.sort_by_key(|(order, failure)| (is_echo(*order), failure.index()));
             } else {
                 failures.sort_by_key(|&(order, _)| order);
             }
-            if let Some((order, failure)) = failures.into_iter().next() {
-                // If the first was joined, it is what the body handed on.
-                let is_first = order == 0 || (policy.takes_the_lowest() && !is_echo(order));
-                if !body_failed || body_echoes || is_first {
-                    return Err(into_error(failure));
-                }
+            let order = failures[0].0;
+            // If the first was joined, it is what the body handed on.
+            let is_first = order == 0 || (policy.takes_the_lowest() && !is_echo(order));
+            if !body_failed || body_echoes || is_first {
+                let (_, failure) = failures.remove(0);
+                drop_unreported(failures);
+                drop_unreported(result.into_iter().collect());
+                return Err(into_error(failure));
             }
         }
+        drop_unreported(failures);
         let result = match (result, echo) {
-            (Some(result @ Err(_)), _) | (Some(result), None) => result,
-            (_, Some(echo)) => Err(E::from(echo)),
+            (Some(Err(error)), _) => return Err(error),
+            (_, Some(echo)) => return Err(E::from(echo)),
+            (Some(Ok(result)), None) => result,
             (None, None) => unreachable!("a body that did not panic returned"),
         };
-        if result.is_err() {
-            return result;
-        }
         let lost = tally.cancelled > 0 && shared.node.cause() == Some(Cause::Deadline);
         if lost {
             return Err(E::from(shared.stopped()));
@@ -242,7 +247,7 @@ impl Options {
             return Err(E::from(Stopped::new(Cause::TooFewSuccesses)));
         }
         // Whoever joined the tasks that failed has dealt with their errors.
-        result
+        Ok(result)
     }
 
     /// As [`collect_scope`], with these options.
@@ -266,10 +271,22 @@ impl Options {
             Unwind::Not => {}
             unwind => unwinding(unwind, result, entry.shared(), site),
         }
-        let failures = scope.failures.take().into_iter().map(|(_, failure)| failure).collect();
+        let failures = scope
+            .failures
+            .take(conclusion.strays)
+            .into_iter()
+            .map(|(_, failure)| failure)
+            .collect();
         let tasks = scope.counts().spawned;
         let errors = Errors::new(failures, tasks, conclusion.tally.cancelled);
         (result.expect("a body that did not panic returned"), errors)
+    }
+}
+
+/// Drops what nobody will see, one by one: a drop that panics takes no other with it.
+fn drop_unreported<T>(values: Vec<T>) {
+    for value in values {
+        drop_caught(value).unwrap_or_else(discard);
     }
 }
 
@@ -278,13 +295,18 @@ pub(super) fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
     let task = failure.task().cloned();
     match (failure.into_kind(), task) {
         (FailureKind::Error(error), _) => error,
-        (FailureKind::Panic(payload), Some(task)) => E::from(echo(&payload, &task)),
+        (FailureKind::Panic(payload), Some(task)) => {
+            let echo = echo(&payload, &task);
+            discard(payload);
+            E::from(echo)
+        }
         (FailureKind::Panic(_), None) => unreachable!("a body's panic is resumed"),
     }
 }
 
 impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
     fn of(entry: &Entry) -> Self {
+        entry.shared().keep_strays();
         TryScope { plain: Scope::of(entry), failures: Failures(Mutex::new(Vec::new())) }
     }
 

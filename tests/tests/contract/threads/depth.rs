@@ -37,7 +37,7 @@ fn rule_15_scopes_may_be_nested_deep_and_joined() {
 
 #[test]
 fn rule_18_deeply_nested_scopes_are_cancelled_and_left() {
-    fn nest<'a>(depth: usize, outermost: &'a (dyn Fn() + Sync)) {
+    fn nest(depth: usize, outermost: &(dyn Fn() + Sync)) {
         if depth == 0 {
             return outermost();
         }

@@ -256,7 +256,7 @@ fn rule_06_errors_may_be_boxed_or_of_io_or_text() {
     type Boxed = Box<dyn Error + Send + Sync>;
     let failed: Result<u32, Boxed> = wg::try_scope(|s| {
         let number = s.spawn(|| Ok::<u32, Boxed>("x".parse()?));
-        Ok(number.join()?)
+        number.join()
     });
     assert!(failed.unwrap_err().is::<ParseIntError>());
 

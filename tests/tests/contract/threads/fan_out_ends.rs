@@ -138,7 +138,7 @@ fn rule_06_the_first_success_ends_it_and_those_that_run_are_awaited() {
 fn rule_07_without_a_success_all_failures_come_back() {
     let none = wg::fan_out(0..0).first_ok(|_| Err::<(), _>("never"));
     assert!(none.unwrap_err().is_empty());
-    let all = wg::fan_out(0..5).first_ok(|n| Err::<(), _>(n)).unwrap_err();
+    let all = wg::fan_out(0..5).first_ok(Err::<(), _>).unwrap_err();
     assert!(all.iter().map(|failure| *failure.as_error().unwrap()).eq(0..5));
     let missed = wg::fan_out(0..9).quorum(7, |n| if n % 3 == 0 { Err(n) } else { Ok(n) });
     assert_eq!(missed.unwrap_err().len(), 3);

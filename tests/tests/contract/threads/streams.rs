@@ -306,3 +306,28 @@ fn rule_14_streams_run_side_by_side() {
         assert!(nested.eq(0..20));
     });
 }
+
+#[test]
+fn rule_05_a_caught_panic_of_a_streams_item_is_a_failure_of_its_try_scope() {
+    let failed = wg::options().catch_panics().try_scope(|s| {
+        let kept: Vec<usize> = s
+            .fan_out(0..10)
+            .limit(2)
+            .as_completed(|n| if n == 4 { bang(4) } else { n })
+            .map(|(_, n)| n)
+            .collect();
+        assert!(!kept.contains(&4));
+        Ok::<_, String>(())
+    });
+    assert!(failed.unwrap_err().contains("fan_out#4"));
+
+    let (kept, errors) = wg::options().catch_panics().collect_scope(|s| {
+        let results = s.fan_out(0..10).limit(2).in_order(|n| if n == 4 { bang(4) } else { n });
+        let _: &wg::TryScope<'_, '_, String> = s;
+        results.count()
+    });
+    assert_eq!((kept, errors.len()), (9, 1));
+    let failure = errors.into_iter().next().unwrap();
+    let wg::FailureKind::Panic(payload) = failure.into_kind() else { panic!("it was a panic") };
+    assert!(payload.is::<Bang>());
+}
