@@ -10,7 +10,7 @@ use wg_core::sync::{self, Mutex, Thread};
 
 use super::job::Job;
 use super::pool::Progress;
-use super::slots::Slots;
+use super::slots::{Place, Slots};
 use crate::task_info::TaskInfo;
 
 pub(super) struct Queue(Mutex<Inner>);
@@ -80,7 +80,10 @@ type Leftover = (Option<Entry>, VecDeque<Entry>);
 
 /// A task that was begun, to be given back at its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Begun(usize);
+pub(super) struct Begun {
+    key: usize,
+    place: Place,
+}
 
 /// What was taken from the queue.
 pub(super) struct Next {
@@ -176,12 +179,23 @@ impl Inner {
 
     fn begin(&mut self, task: TaskInfo) -> Begun {
         self.slots.begin();
-        Begun(self.running.insert(Running { task, since: None }))
+        Begun { key: self.running.insert(Running { task, since: None }), place: Place::Own }
+    }
+
+    fn begin_as(&mut self, guest: Guest, task: TaskInfo) -> Begun {
+        let place = match guest {
+            Guest::OfSleeper => self.slots.begin_as_guest(),
+            Guest::Stranger => {
+                self.slots.begin();
+                Place::Own
+            }
+        };
+        Begun { key: self.running.insert(Running { task, since: None }), place }
     }
 
     fn end(&mut self, begun: Begun) -> TaskInfo {
-        self.slots.end();
-        self.running.remove(begun.0).task
+        self.slots.end_as_guest(begun.place);
+        self.running.remove(begun.key).task
     }
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
@@ -196,7 +210,9 @@ impl Inner {
         if self.can_take() {
             if let Some(owner) = self.owner.take_if(|owner| owner.works) {
                 wake.push(owner.thread);
-            } else if self.runners < most.min(self.slots.limit()) {
+            } else if self.runners < most.min(self.slots.limit()).saturating_add(self.slots.lent())
+            {
+                // Those who lent their slots are runners too, and do not come.
                 self.runners += 1;
                 self.asked += 1;
                 ask = true;
@@ -309,14 +325,16 @@ impl Queue {
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
-        Begun(self.0.lock().running.insert(Running { task, since: None }))
+        let key = self.0.lock().running.insert(Running { task, since: None });
+        Begun { key, place: Place::Own }
     }
 
     /// Takes a task out of the queue, to be begun as by [`begin_in_slot`](Self::begin_in_slot).
     pub(super) fn take_in_slot(&self, index: u64, task: TaskInfo) -> (Begun, Follow) {
         let mut inner = self.0.lock();
         let leftover = inner.retract(index);
-        let begun = Begun(inner.running.insert(Running { task, since: None }));
+        let key = inner.running.insert(Running { task, since: None });
+        let begun = Begun { key, place: Place::Own };
         // One fewer waits, and no more have begun.
         let wake = mem::take(&mut inner.hopeful);
         drop(inner);
@@ -336,7 +354,7 @@ impl Queue {
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.
     pub(super) fn end_in_slot(&self, begun: Begun) {
-        let ended = self.0.lock().running.remove(begun.0);
+        let ended = self.0.lock().running.remove(begun.key);
         drop(ended);
     }
 
@@ -348,7 +366,7 @@ impl Queue {
     /// Enters a task that is to be begun in place by one without a slot, if there is room.
     pub(super) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
         let mut inner = self.0.lock();
-        inner.has_room_for(guest).then(|| inner.begin(task))
+        inner.has_room_for(guest).then(|| inner.begin_as(guest, task))
     }
 
     /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
@@ -359,7 +377,7 @@ impl Queue {
             return None;
         }
         let leftover = inner.retract(index);
-        let begun = inner.begin(task);
+        let begun = inner.begin_as(guest, task);
         drop(inner);
         drop(leftover);
         Some(begun)

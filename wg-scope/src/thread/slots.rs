@@ -18,10 +18,19 @@ pub(super) struct Slots {
     cap: usize,
     /// Tasks that run and do not sleep.
     executing: usize,
-    /// Sleepers who keep their slot for themselves and for guests.
+    /// Sleepers who keep their slot for themselves and for guests, without those in whose slot a
+    /// guest is: a slot counts once, however many sleep one in another's.
     reserved: usize,
-    /// Sleepers who let the queue have their slot.
+    /// Sleepers and guests who let the queue have their slot.
     lent: usize,
+}
+
+/// In whose slot a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Own,
+    /// In that of one who sleeps for it.
+    Sleepers,
 }
 
 impl Slots {
@@ -50,17 +59,40 @@ impl Slots {
 
     /// How many tasks may begin.
     pub(super) fn room(&self) -> usize {
-        // One who has lent its slot is not asleep yet, or is about to go on.
-        self.limit.saturating_sub(self.taken().saturating_sub(self.lent))
+        // Who has lent its slot may not be asleep yet; and several may have lent the same.
+        self.limit.saturating_sub(self.taken() - self.lent.min(self.reserved))
     }
 
-    /// Whether a guest may begin, or a sleeper go on.
+    /// How many let the queue have their slot.
+    pub(super) fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// Whether a guest may begin.
     pub(super) fn has_room_for_guest(&self) -> bool {
-        self.executing < self.cap
+        self.has_room() || (self.executing < self.cap && self.reserved > 0)
     }
 
     pub(super) fn begin(&mut self) {
         self.executing += 1;
+    }
+
+    /// A guest begins: in a slot that is free, or in a sleeper's.
+    pub(super) fn begin_as_guest(&mut self) -> Place {
+        self.executing += 1;
+        if self.taken() <= self.limit {
+            return Place::Own;
+        }
+        self.reserved -= 1;
+        Place::Sleepers
+    }
+
+    /// A guest ends. Whose slot it was in has it back.
+    pub(super) fn end_as_guest(&mut self, place: Place) {
+        if place == Place::Sleepers {
+            self.reserved += 1;
+        }
+        self.end();
     }
 
     pub(super) fn end(&mut self) {
@@ -77,7 +109,7 @@ impl Slots {
     /// A sleeper goes on, if no guest is in its slot.
     #[must_use]
     pub(super) fn wake(&mut self) -> bool {
-        let free = self.has_room_for_guest();
+        let free = self.executing < self.cap && self.reserved > 0;
         if free {
             self.reserved -= 1;
             self.executing += 1;
@@ -125,10 +157,53 @@ mod tests {
         slots.fall_asleep();
         assert!(!slots.has_room(), "the slot is the sleeper's, not the queue's");
         assert!(slots.has_room_for_guest());
-        slots.begin();
+        let place = slots.begin_as_guest();
         assert!(!slots.wake(), "a guest is in its slot");
-        slots.end();
+        slots.end_as_guest(place);
         assert!(slots.wake());
+        slots.end();
+        assert_eq!(slots.taken(), 0);
+    }
+
+    #[test]
+    fn rule_11_guests_of_guests_sleep_in_one_slot_and_lend_it_once() {
+        let mut slots = Slots::new(2);
+        slots.begin();
+        slots.begin();
+        slots.fall_asleep();
+        let mut places = Vec::new();
+        for _ in 0..40 {
+            assert!(slots.has_room_for_guest());
+            places.push(slots.begin_as_guest());
+            assert_eq!(slots.taken(), 2);
+            assert!(!slots.has_room_for_guest(), "one other executes");
+            slots.fall_asleep();
+        }
+        slots.lend();
+        slots.lend();
+        assert_eq!(slots.room(), 1, "the other one executes");
+        slots.claim();
+        slots.claim();
+        while let Some(place) = places.pop() {
+            assert!(slots.wake());
+            slots.end_as_guest(place);
+        }
+        assert!(slots.wake());
+        slots.end();
+        slots.end();
+        assert_eq!(slots.taken(), 0);
+    }
+
+    #[test]
+    fn rule_11_a_guest_takes_a_free_slot_before_a_sleepers() {
+        let mut slots = Slots::new(2);
+        slots.begin();
+        slots.fall_asleep();
+        let place = slots.begin_as_guest();
+        assert_eq!(place, Place::Own);
+        assert!(slots.wake(), "its slot is its own");
+        assert!(!slots.has_room_for_guest());
+        slots.end_as_guest(place);
         slots.end();
         assert_eq!(slots.taken(), 0);
     }
