@@ -45,9 +45,9 @@ pub(super) trait Client: Send + Sync {
 pub(super) enum Progress {
     /// No task waits that could begin.
     Fine,
-    /// So many `tasks` wait that could begin. Of the `runners`, `asked` have not come yet. It `moves`
-    /// if a task was taken since the last look.
-    Waiting { tasks: usize, runners: usize, asked: usize, moves: bool },
+    /// So many `tasks` wait that could begin. Of the `runners`, `asked` have not come yet. `taken` of
+    /// them were taken since the last look.
+    Waiting { tasks: usize, runners: usize, asked: usize, taken: u64 },
 }
 
 /// How long a thread stays that nobody asks for.
@@ -66,6 +66,10 @@ const SETTLED: u32 = 2;
 /// How many looks in a row all runners of a scope must be blocked for it to get more although tasks
 /// are being taken: tasks that each block for a short time, and more of them than can wait.
 const SLUGGISH: u32 = 3;
+
+/// How many tasks each runner may have taken since the last look to count as blocked in them, and not
+/// as waiting for a lock between them.
+const FEW: u64 = 16;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
 const PATIENCE: u32 = sync::times(100) as u32;
@@ -319,10 +323,11 @@ impl Pool {
         }
         let core_is_idle = busy < cores();
         let mut wanted = 0;
-        for Waiting { client, tasks, runners, asked } in waiting {
+        for Waiting { client, tasks, runners, asked, taken } in waiting {
             let looks = looks.entry(address(&client)).or_default();
             let all_blocked = at_work.get(&address(&client)) == Some(&false);
-            looks.blocked = if all_blocked && core_is_idle { looks.blocked + 1 } else { 0 };
+            let slow = taken <= FEW * runners as u64;
+            looks.blocked = if all_blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
             let add = if (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH {
                 runners.max(1)
             } else if looks.stalled >= PATIENCE {
@@ -351,6 +356,7 @@ struct Waiting {
     tasks: usize,
     runners: usize,
     asked: usize,
+    taken: u64,
 }
 
 /// For how many looks in a row something was so in a scope in which tasks wait.
@@ -367,12 +373,12 @@ fn look(scopes: &[Arc<dyn Client>], looks: &mut BTreeMap<*const (), Looks>) -> V
     let mut waiting = Vec::new();
     let mut counts = BTreeMap::new();
     for client in scopes {
-        if let Progress::Waiting { tasks, runners, asked, moves } = client.progress() {
+        if let Progress::Waiting { tasks, runners, asked, taken } = client.progress() {
             let place = address(client);
             let before = looks.get(&place).copied().unwrap_or_default();
-            let stalled = if moves { 0 } else { before.stalled + 1 };
+            let stalled = if taken == 0 { before.stalled + 1 } else { 0 };
             counts.insert(place, Looks { stalled, ..before });
-            waiting.push(Waiting { client: Arc::clone(client), tasks, runners, asked });
+            waiting.push(Waiting { client: Arc::clone(client), tasks, runners, asked, taken });
         }
     }
     *looks = counts;

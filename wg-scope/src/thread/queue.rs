@@ -544,7 +544,7 @@ impl Queue {
             tasks: inner.waiting.min(most),
             runners: inner.runners,
             asked: inner.asked,
-            moves: seen != taken,
+            taken: taken.wrapping_sub(seen),
         }
     }
 
