@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -19,7 +19,8 @@ pub(crate) struct Node {
     inner: Mutex<Inner>,
     /// The earliest of its own and the outer deadlines.
     deadline: Option<Instant>,
-    outer: Vec<Link>,
+    /// Set once, when the node stands where others reach it.
+    outer: OnceLock<Vec<Link>>,
 }
 
 #[derive(Default)]
@@ -55,25 +56,35 @@ impl Node {
     pub(crate) fn new(outer: &[(&Arc<Node>, Relation)], own: Option<Instant>) -> Arc<Node> {
         let deadlines = outer.iter().filter_map(|(node, _)| node.deadline);
         let deadline = deadlines.chain(own).min();
-        let mut heard = None;
-        let node = Arc::new_cyclic(|this| {
-            let mut links = Vec::with_capacity(outer.len());
-            for &(node, relation) in outer {
-                let mut inner = node.inner.lock();
-                if let Some(cause) = &inner.cause {
-                    heard.get_or_insert_with(|| relation.read(cause));
-                } else {
-                    let key = inner.children.insert(Child { node: this.clone(), relation });
-                    links.push(Link { node: Arc::clone(node), key });
-                }
-            }
-            let inner = Mutex::new(Inner::default());
-            Node { cancelled: AtomicBool::new(false), inner, deadline, outer: links }
+        let node = Arc::new(Node {
+            cancelled: AtomicBool::new(false),
+            inner: Mutex::new(Inner::default()),
+            deadline,
+            outer: OnceLock::new(),
         });
+        let mut heard = None;
+        let mut links = Vec::with_capacity(outer.len());
+        for &(above, relation) in outer {
+            let mut inner = above.inner.lock();
+            if let Some(cause) = &inner.cause {
+                heard.get_or_insert_with(|| relation.read(cause));
+            } else {
+                // From here on a cancel finds it. So it must be whole by now: a node that is being
+                // made, as in `Arc::new_cyclic`, could not be upgraded, and would never hear.
+                let key = inner.children.insert(Child { node: Arc::downgrade(&node), relation });
+                links.push(Link { node: Arc::clone(above), key });
+            }
+        }
+        let fresh = node.outer.set(links).is_ok();
+        debug_assert!(fresh, "set nowhere else");
         if let Some(cause) = heard {
             node.cancel(cause);
         }
         node
+    }
+
+    fn outer(&self) -> &[Link] {
+        self.outer.get().map_or(&[], Vec::as_slice)
     }
 
     /// One relaxed load.
@@ -95,7 +106,7 @@ impl Node {
 
     /// Whether a deadline of its own has to be watched: one that no outer node watches already.
     pub(crate) fn own_deadline(&self) -> Option<Instant> {
-        let outer = self.outer.iter().filter_map(|link| link.node.deadline).min();
+        let outer = self.outer().iter().filter_map(|link| link.node.deadline).min();
         self.deadline.filter(|&own| outer.is_none_or(|outer| own < outer))
     }
 
@@ -108,7 +119,7 @@ impl Node {
         }
         let mut node = self;
         while node.own_deadline().is_none() {
-            let above = node.outer.iter().find(|link| is_over(&link.node));
+            let above = node.outer().iter().find(|link| is_over(&link.node));
             node = &above.expect("a deadline that is not its own is an outer one's").node;
         }
         node.cancel(Cause::Deadline);
@@ -177,7 +188,7 @@ impl Relation {
 impl Drop for Node {
     fn drop(&mut self) {
         // A list instead of recursion: the tree may be deeper than the stack.
-        let mut links = std::mem::take(&mut self.outer);
+        let mut links = self.outer.take().unwrap_or_default();
         while let Some(Link { node, key }) = links.pop() {
             let mut inner = node.inner.lock();
             // Once it is cancelled its children are nobody's, and the key is stale.
@@ -185,7 +196,7 @@ impl Drop for Node {
             drop(inner);
             drop(child);
             if let Some(mut last) = Arc::into_inner(node) {
-                links.append(&mut last.outer);
+                links.append(&mut last.outer.take().unwrap_or_default());
             }
         }
     }
