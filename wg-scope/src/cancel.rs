@@ -70,7 +70,8 @@ impl Node {
                 heard.get_or_insert_with(|| relation.read(cause));
             } else {
                 // From here on a cancel finds it. So it must be whole by now: a node that is being
-                // made, as in `Arc::new_cyclic`, could not be upgraded, and would never hear.
+                // made, as in `Arc::new_cyclic`, could not be upgraded, and would never hear. (No
+                // model sees that: it is inside `Arc`.)
                 let key = inner.children.insert(Child { node: Arc::downgrade(&node), relation });
                 links.push(Link { node: Arc::clone(above), key });
             }

@@ -57,22 +57,6 @@ fn rule_18_a_cancel_reaches_a_child_that_is_born_meanwhile() {
     });
 }
 
-/// The same for one that hears from two: it is entered in one of them while it enters itself in the
-/// other, and has to be whole by then.
-#[test]
-fn rule_18_a_cancel_reaches_a_child_of_two_that_is_half_entered() {
-    exhaust(|| {
-        let (outer, handle) = (Node::new(&[], None), Node::new(&[], None));
-        let canceller = spawn({
-            let outer = Arc::clone(&outer);
-            move || assert!(outer.cancel(asked("a")))
-        });
-        let inner = Node::new(&[(&outer, Relation::Inside), (&handle, Relation::Same)], None);
-        join([canceller]);
-        assert_eq!(inner.cause(), Some(asked("a").inward()));
-    });
-}
-
 /// Children go away, and new ones take their places, while the tree is cancelled from the top.
 #[test]
 fn rule_18_a_cancel_reaches_those_who_stay_while_others_go() {
