@@ -165,8 +165,14 @@ fn rule_19_every_wait_returns_early() {
 #[test]
 fn rule_19_a_join_of_an_outer_task_returns_early_when_the_inner_scope_is_cancelled() {
     let (go, gone) = channel::<()>();
+    let (begin, begun) = channel();
     let value = wg::scope(|outer| {
-        let slow = outer.spawn(move || gone.recv().is_err());
+        let slow = outer.spawn(move || {
+            begin.send(()).unwrap();
+            gone.recv().is_err()
+        });
+        // One that has not begun would be run by its joiner.
+        begun.recv().unwrap();
         wg::scope(|inner| {
             let joiner = inner.spawn(|| slow.try_join());
             inner.cancel("only here");
