@@ -8,6 +8,7 @@ mod book;
 use std::any::{Any, type_name};
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, set_hook, take_hook};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 use std::thread;
@@ -114,4 +115,53 @@ pub fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::yield_now();
     }
+}
+
+/// How many are at work at once, and how many that were at most. A task that waits is not at work.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    /// How often somebody was at work.
+    pub worked: AtomicUsize,
+}
+
+impl Gauge {
+    /// Works for a moment.
+    pub fn work(&self) {
+        self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+        std::thread::yield_now();
+        self.worked.fetch_add(1, SeqCst);
+        self.now.fetch_sub(1, SeqCst);
+    }
+
+    /// Fails if more than `limit` have worked at once.
+    #[track_caller]
+    pub fn was_never_above(&self, limit: usize) {
+        let most = self.most.load(SeqCst);
+        assert!(most <= limit, "{most} worked at once at a limit of {limit}");
+    }
+}
+
+/// A generator of numbers that are always the same.
+#[derive(Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// Throws one number below `sides`.
+    pub fn throw(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+}
+
+/// Calls with more of the stack in use than wg lets tasks in place have.
+pub fn deep_in_the_stack<R>(call: impl FnOnce() -> R) -> R {
+    let used = [0_u8; 600 << 10];
+    std::hint::black_box(&used);
+    let result = call();
+    std::hint::black_box(&used);
+    result
 }

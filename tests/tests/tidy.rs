@@ -145,7 +145,7 @@ fn wg_scope_imports_follow_the_arrows() {
         ],
     );
     let ranks: &[&[&str]] = &[
-        &["probe", "process"],
+        &["probe", "process", "stack"],
         &["pool", "timer"],
         &["job", "bell", "slots", "outlet"],
         &["queue"],

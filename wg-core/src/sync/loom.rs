@@ -246,6 +246,16 @@ pub fn spawn(
     Err(io::ErrorKind::WouldBlock.into())
 }
 
+/// No thread can be had.
+pub fn elsewhere(_: String, _: Option<NonZeroUsize>, _: impl FnOnce() + Send) -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Whether so many bytes of a stack are too many.
+pub fn is_used_up(used: usize, most: usize) -> bool {
+    used > most
+}
+
 /// The number of cores of the machine that models stand for.
 pub fn cores() -> usize {
     2

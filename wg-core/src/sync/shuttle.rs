@@ -233,6 +233,24 @@ pub fn spawn(
     shuttle::thread::Builder::new().name(name).spawn(main).map(drop)
 }
 
+/// Calls on a thread of its own, and returns when that has returned. If the thread cannot be
+/// created, nothing was called.
+pub fn elsewhere(_: String, _: Option<NonZeroUsize>, call: impl FnOnce() + Send) -> io::Result<()> {
+    if *SPAWN_FAILS && one_in(3) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    shuttle::thread::scope(|scope| {
+        let thread = scope.spawn(call);
+        thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+    });
+    Ok(())
+}
+
+/// Whether a stack is used up, now and then. Scenarios use little of theirs.
+pub fn is_used_up(_: usize, _: usize) -> bool {
+    one_in(8)
+}
+
 /// The number of cores of the machine that scenarios stand for.
 pub fn cores() -> usize {
     2

@@ -98,6 +98,29 @@ pub fn spawn(
     builder.spawn(main).map(drop)
 }
 
+/// Calls on a thread of its own, and returns when that has returned. If the thread cannot be
+/// created, nothing was called.
+pub fn elsewhere(
+    name: String,
+    stack: Option<NonZeroUsize>,
+    call: impl FnOnce() + Send,
+) -> io::Result<()> {
+    let mut builder = std::thread::Builder::new().name(name);
+    if let Some(stack) = stack {
+        builder = builder.stack_size(stack.get());
+    }
+    std::thread::scope(|scope| {
+        let thread = builder.spawn_scoped(scope, call)?;
+        thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+        Ok(())
+    })
+}
+
+/// Whether so many bytes of a stack are too many.
+pub fn is_used_up(used: usize, most: usize) -> bool {
+    used > most
+}
+
 /// The time.
 pub fn now() -> Instant {
     Instant::now()

@@ -1,11 +1,13 @@
 //! Where a thread stands: in which scopes' bodies and tasks, from the outermost to the innermost.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::sync::Arc;
 
 use wg_core::sync;
 
 use super::shared::{Opener, Shared};
+use super::stack;
 use crate::cancel::Node;
 use crate::cause::Stopped;
 
@@ -25,15 +27,9 @@ struct Frame {
 
 sync::thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
-    /// Where the stack stood when the outermost frame was entered.
-    static BASE: Cell<usize> = const { Cell::new(0) };
     /// How often somebody on this thread was told that he is stopped.
     static TOLD: Cell<u64> = const { Cell::new(0) };
 }
-
-/// How much of a stack tasks in place may use before further ones are left to other threads. A
-/// quarter of what std gives a thread: the rest is for the task itself.
-const STACK_BUDGET: usize = 512 * 1024;
 
 /// Ends a frame when it is dropped. Frames end in the reverse order of their beginnings.
 pub(super) struct Entered(());
@@ -45,7 +41,7 @@ pub(super) fn enter(scope: &Arc<Shared>, role: Role) -> Entered {
     let _ = FRAMES.try_with(|frames| {
         let mut frames = frames.borrow_mut();
         if frames.is_empty() {
-            let _ = BASE.try_with(|base| base.set(here()));
+            stack::begin();
         }
         frames.push(frame);
     });
@@ -130,15 +126,30 @@ pub(super) fn slots() -> Vec<Arc<Shared>> {
     FRAMES.try_with(slots).unwrap_or_default()
 }
 
-/// Whether this thread's stack has no room for another task in place.
-pub(super) fn is_deep() -> bool {
-    let base = BASE.try_with(Cell::get).unwrap_or_default();
-    base != 0 && base.abs_diff(here()) > STACK_BUDGET
+/// Calls what runs a task of `scope` in place, which must not unwind. Where this thread's stack is
+/// nearly used up, or too small for these tasks, the call goes on on another stack, as if that were
+/// the rest of this one: in the same scopes, bodies and tasks, and in their slots. Better a deep
+/// stack than none, where no thread can be had.
+pub(super) fn with_room(scope: &Arc<Shared>, call: impl FnOnce() + Send) {
+    if stack::has_room(scope.stack) {
+        return call();
+    }
+    let mut call = Some(call);
+    let mut frames = exchange(Vec::new());
+    // If it was called there, nothing is left of it; otherwise it still is to be called.
+    let _ = stack::elsewhere(scope.stack, || {
+        let none = exchange(mem::take(&mut frames));
+        if let Some(call) = call.take() {
+            call();
+        }
+        frames = exchange(none);
+    });
+    exchange(frames);
+    if let Some(call) = call {
+        call();
+    }
 }
 
-/// Returns about where the stack stands.
-#[inline(never)]
-fn here() -> usize {
-    let local = 0_u8;
-    std::ptr::from_ref(std::hint::black_box(&local)).addr()
+fn exchange(frames: Vec<Frame>) -> Vec<Frame> {
+    FRAMES.try_with(|own| own.replace(frames)).unwrap_or_default()
 }

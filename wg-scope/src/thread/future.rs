@@ -1,7 +1,6 @@
 //! One future on its way from the queue to its end: polled where it is queued, shelved while it is
 //! pending, dropped before its token.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use wg_core::Token;
-use wg_core::sync::{self, Mutex, current};
+use wg_core::sync::{Mutex, current};
 
 use super::bell::{Bell, Move};
 use super::ending::Ending;
@@ -52,13 +51,6 @@ pub(super) struct FutureCell<'scope, T, S> {
     rest: Mutex<Option<Rest<'scope, T>>>,
 }
 
-sync::thread_local! {
-    /// Whether a future was found on this thread that its stack is too deep to poll.
-    static TOO_DEEP: Cell<bool> = const { Cell::new(false) };
-    /// Whether this thread polls at any depth, because there is no other.
-    static ALONE: Cell<bool> = const { Cell::new(false) };
-}
-
 /// What ends a joiner's sleep.
 enum Step<T> {
     Ended(Outcome<T>),
@@ -71,8 +63,6 @@ enum Turn {
     Drop,
     PollInSlot,
     PollAsGuest,
-    /// This thread's stack is not the one to poll it on.
-    Leave,
 }
 
 impl<'scope, T, S> FutureCell<'scope, T, S>
@@ -204,8 +194,10 @@ where
     }
 
     fn advance_in_frame(&self, home: &Arc<Shared>, index: u64) {
-        let _frame = frame::enter(home, Role::Task);
-        self.advance(home, index, None);
+        frame::with_room(home, || {
+            let _frame = frame::enter(home, Role::Task);
+            self.advance(home, index, None);
+        });
     }
 
     fn advance_in_slot(&self, home: &Arc<Shared>, index: u64) {
@@ -221,12 +213,9 @@ where
     }
 
     /// What a joiner does that was woken, and may poll the future; None: it sleeps on.
-    fn turn(&self, home: &Arc<Shared>, waker: &Waker, alone: bool) -> Option<Turn> {
+    fn turn(&self, home: &Arc<Shared>, waker: &Waker) -> Option<Turn> {
         if !self.ring.drive(Driver::Thread(waker.clone())) {
             return None;
-        }
-        if !alone && (!home.runs_anywhere() || frame::is_deep()) {
-            return Some(Turn::Leave);
         }
         if has_slot(home) {
             return Some(Turn::PollInSlot);
@@ -243,37 +232,6 @@ fn has_slot(home: &Arc<Shared>) -> bool {
 /// What this thread is to the scope if it has no slot there.
 fn guest(home: &Arc<Shared>) -> Guest {
     if frame::is_inside_a_task_of(home) { Guest::OfSleeper } else { Guest::Stranger }
-}
-
-/// A join that others have to carry out; the joiner's slot, if it has one, is theirs meanwhile.
-struct Left {
-    home: Arc<Shared>,
-    lent: Cell<bool>,
-}
-
-impl Left {
-    /// Asks for one runner more. None if there is nobody, and nobody will come.
-    fn to_others(home: &Arc<Shared>) -> Option<Self> {
-        // A guest's slot is as good as an own one.
-        let has_slot = has_slot(home) || guest(home) == Guest::OfSleeper;
-        home.queue.hand_over(has_slot);
-        let left = Left { home: Arc::clone(home), lent: Cell::new(has_slot) };
-        // One who has a slot is a runner itself, and the others may be waiting as it does.
-        let others = !has_slot && home.queue.has_runners();
-        (home.lend() || others).then_some(left)
-    }
-
-    fn claim(&self) {
-        if self.lent.replace(false) {
-            self.home.queue.claim();
-        }
-    }
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        self.claim();
-    }
 }
 
 impl<'scope, T, S> Run for FutureCell<'scope, T, S>
@@ -312,24 +270,23 @@ where
 {
     fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
         let home = self.home();
-        let mut left: Option<Left> = None;
-        let (mut may_drop, mut alone) = (true, false);
+        let mut may_drop = true;
+        // A body whose stack is not for these tasks has runners that it can wait for.
+        let is_body = frame::role_in(&home) == Some(Role::Body);
+        let polls = home.runs_anywhere() || !is_body;
         loop {
             let step = wait(&home, deadline, |waker| {
                 if let Some(outcome) = self.ending.take(waker) {
-                    if let Some(left) = &left {
-                        left.claim();
-                    }
                     return Some(Step::Ended(outcome));
                 }
                 if home.is_cancelled() {
                     return may_drop.then_some(Step::Turn(Turn::Drop));
                 }
                 // A timed join polls nothing: there would be no end to it.
-                if deadline.is_some() || left.is_some() {
+                if deadline.is_some() || !polls {
                     return None;
                 }
-                self.turn(&home, waker, alone).map(Step::Turn)
+                self.turn(&home, waker).map(Step::Turn)
             });
             let turn = match step {
                 Ok(Step::Ended(outcome)) => return Ok(outcome),
@@ -339,8 +296,6 @@ where
                     return Err(vain);
                 }
             };
-            TOO_DEEP.with(|it| it.set(false));
-            let before = ALONE.with(|it| it.replace(alone));
             match turn {
                 Turn::Drop => {
                     may_drop = false;
@@ -355,13 +310,6 @@ where
                         self.advance_as_guest(&home, index, begun);
                     }
                 }
-                Turn::Leave => TOO_DEEP.with(|it| it.set(true)),
-            }
-            ALONE.with(|it| it.set(before));
-            if TOO_DEEP.with(Cell::take) && left.is_none() {
-                left = Left::to_others(&home);
-                // If nobody else will ever come: better a deep stack than none.
-                alone = left.is_none();
             }
         }
     }
@@ -408,11 +356,6 @@ where
             return Poll::Pending;
         }
         *again = false;
-        if frame::is_deep() && !ALONE.with(Cell::get) {
-            TOO_DEEP.with(|it| it.set(true));
-            waker.wake_by_ref();
-            return Poll::Pending;
-        }
         if has_slot {
             self.advance_in_slot(&home, index);
         } else if let Some(begun) = home.queue.begin_as_guest(self.ending.task(index)) {

@@ -44,7 +44,7 @@ impl<'a> Lent<'a> {
         let queue = &self.scope.queue;
         if self.scope.is_limited() && !mem::replace(&mut self.is_lent, true) {
             let somebody_comes = queue.asked();
-            queue.hand_over(true);
+            queue.hand_over();
             if somebody_comes {
                 // One request is enough, however often a task sleeps.
                 queue.refuse().iter().for_each(Thread::unpark);

@@ -46,6 +46,7 @@ mod slots;
 mod job;
 mod pool;
 mod timer;
+mod stack;
 mod process;
 mod probe;
 

@@ -23,6 +23,7 @@ use wg_core::sync::{self, Condvar, Mutex, MutexGuard, now};
 
 use super::probe::{Doing, Probe};
 use super::process::{GENERATIONS, generation};
+use super::stack;
 
 /// A scope, as the pool sees it.
 pub(super) trait Client: Send + Sync {
@@ -244,6 +245,7 @@ impl Pool {
 
     /// The life of a thread of the pool.
     fn runner(&'static self) {
+        stack::made(self.stack);
         let probe = Arc::new(Probe::of_this_thread());
         let mut inner = self.inner.lock();
         let mut deadline = now() + KEEP_ALIVE;

@@ -411,13 +411,11 @@ impl Queue {
         inner.follow(most)
     }
 
-    /// Enters that one who joins a task here will not run it itself: the queue has its slot until
-    /// it is claimed back. One runner more counts as asked for.
-    pub(super) fn hand_over(&self, has_slot: bool) {
+    /// Enters that one who sleeps for something that tasks in the queue may have to do lets the
+    /// queue have its slot, until it is claimed back. One runner more counts as asked for.
+    pub(super) fn hand_over(&self) {
         let mut inner = self.0.lock();
-        if has_slot {
-            inner.slots.lend();
-        }
+        inner.slots.lend();
         inner.runners += 1;
         inner.asked += 1;
     }
@@ -426,7 +424,7 @@ impl Queue {
         self.0.lock().runners > 0
     }
 
-    /// Enters that one who handed its task over wants its slot back.
+    /// Enters that one who let the queue have its slot wants it back.
     pub(super) fn claim(&self) {
         self.0.lock().slots.claim();
     }

@@ -47,9 +47,10 @@ impl Client for Shared {
 pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
     let (next, _) = scope.queue.next(None);
     let Some(Next { job, index, begun }) = next else { return false };
-    let frame = frame::enter(scope, Role::Task);
-    job.run(index);
-    drop(frame);
+    frame::with_room(scope, || {
+        let _frame = frame::enter(scope, Role::Task);
+        job.run(index);
+    });
     let follow = scope.queue.end(begun, cores());
     scope.follow(follow);
     true
@@ -62,8 +63,8 @@ pub(super) fn finish(scope: &Arc<Shared>) {
     let waker = waker();
     let mut ended = pin!(scope.group.wait_async());
     loop {
-        // On a stack that is nearly used up, or too small for these tasks, others have to.
-        let works = scope.runs_anywhere() && !frame::is_deep();
+        // On a stack that is not for these tasks, others have to.
+        let works = scope.runs_anywhere();
         if works {
             work_off(scope);
         }
@@ -95,13 +96,15 @@ fn work_off(scope: &Arc<Shared>) {
     if next.is_none() {
         return;
     }
-    let _frame = frame::enter(scope, Role::Task);
-    while let Some(Next { job, index, begun }) = next {
-        job.run(index);
-        let (after, follow) = scope.queue.next(Some(begun));
-        scope.follow(follow);
-        next = after;
-    }
+    frame::with_room(scope, || {
+        let _frame = frame::enter(scope, Role::Task);
+        while let Some(Next { job, index, begun }) = next.take() {
+            job.run(index);
+            let (after, follow) = scope.queue.next(Some(begun));
+            scope.follow(follow);
+            next = after;
+        }
+    });
 }
 
 /// Unwinding out of a scope whose tasks may be running would let them borrow what is gone. Nothing

@@ -30,7 +30,8 @@ pub(super) struct Shared {
     counts_values: bool,
     /// Whether there is, or was, a limit: then spawning asks for room.
     limited: AtomicBool,
-    stack: Option<NonZeroUsize>,
+    /// The size of the stacks that its tasks want, if not the usual.
+    pub(super) stack: Option<NonZeroUsize>,
     /// Whether its futures hear of a cancel.
     pub(super) stirs: AtomicBool,
     /// Where its runners come from, once it asked for one.

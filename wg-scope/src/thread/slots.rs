@@ -59,9 +59,9 @@ impl Slots {
 
     /// How many tasks may begin.
     pub(super) fn room(&self) -> usize {
-        // Who has lent its slot may not be asleep yet: the one who comes for it must not go away
-        // again because of that.
-        self.limit.saturating_sub(self.taken().saturating_sub(self.lent))
+        // Several may lend one slot: a sleeper and its guests.
+        let taken = self.taken() - self.lent.min(self.reserved);
+        self.limit.saturating_sub(taken)
     }
 
     /// How many let the queue have their slot.
@@ -118,8 +118,7 @@ impl Slots {
         free
     }
 
-    /// One who falls asleep lets the queue have its slot: it sleeps for a task there, and has no
-    /// stack left to run it in place.
+    /// One who sleeps lets the queue have its slot: it sleeps for what tasks there may have to do.
     pub(super) fn lend(&mut self) {
         self.lent += 1;
     }
@@ -225,6 +224,25 @@ mod tests {
             slots.begin();
             assert!(!slots.has_room() && !slots.has_room_for_guest());
         }
+    }
+
+    #[test]
+    fn rule_09_a_slot_that_a_sleeper_and_its_guests_lend_is_room_for_one() {
+        let mut slots = Slots::new(2);
+        slots.begin();
+        slots.begin();
+        slots.fall_asleep();
+        slots.lend();
+        // Two who wait inside of the sleeper's task lend the slot as well.
+        slots.lend();
+        slots.lend();
+        assert_eq!(slots.room(), 1, "the other one executes");
+        let place = slots.begin_as_guest();
+        assert_eq!(place, Place::Sleepers);
+        assert!(!slots.has_room(), "a guest has it");
+        slots.end_as_guest(place);
+        (0..3).for_each(|_| slots.claim());
+        assert!(!slots.has_room() && slots.wake());
     }
 
     #[test]

@@ -178,14 +178,14 @@ where
         }
     }
 
-    /// Whether this thread may run the task in place, as far as its stack is concerned.
-    fn fits_here(&self) -> bool {
-        self.scope.runs_anywhere() && !frame::is_deep()
-    }
-
     /// What this thread is to the scope if it has no slot there.
     fn guest(&self) -> Guest {
         if frame::is_inside_a_task_of(self.scope) { Guest::OfSleeper } else { Guest::Stranger }
+    }
+
+    /// Whether this is the body of a scope whose tasks want stacks of their own size.
+    fn is_for_runners(&self) -> bool {
+        !self.scope.runs_anywhere() && frame::role_in(self.scope) == Some(Role::Body)
     }
 
     fn has_slot(&self) -> bool {
@@ -216,8 +216,10 @@ where
     }
 
     fn run_framed(&self, index: u64) {
-        let _frame = frame::enter(self.scope, Role::Task);
-        self.run(index);
+        frame::with_room(self.scope, || {
+            let _frame = frame::enter(self.scope, Role::Task);
+            self.run(index);
+        });
     }
 
     /// Waits for the end of the task, which a guest may still have to run.
@@ -225,14 +227,11 @@ where
         &self,
         index: u64,
         deadline: Option<Instant>,
-        sleeper: Sleeper<'_>,
+        sleeper: Sleeper,
     ) -> Result<Outcome<T>, Vain> {
         loop {
             let step = wait(self.scope, deadline, |waker| {
                 if let Some(outcome) = self.take(waker) {
-                    if let Sleeper::HandedOver(slot) = sleeper {
-                        slot.claim();
-                    }
                     return Some(Step::Ended(outcome));
                 }
                 let Sleeper::Guest(guest) = sleeper else { return None };
@@ -251,7 +250,7 @@ where
                         self.run_as_guest(index, begun);
                     }
                 }
-                (Step::MayBegin, _) => unreachable!("only guests begin anything"),
+                (Step::MayBegin, Sleeper::Beside) => unreachable!("only guests begin anything"),
             }
         }
     }
@@ -284,42 +283,11 @@ enum Step<T> {
 
 /// How a joiner waits.
 #[derive(Clone, Copy)]
-enum Sleeper<'a> {
-    /// For a task that has begun.
+enum Sleeper {
+    /// For a task that others run.
     Beside,
     /// For that, or for a slot to run it in.
     Guest(Guest),
-    /// For a task that others have to begin.
-    HandedOver(&'a HandedOver<'a>),
-}
-
-/// A join that others have to carry out; the joiner's slot, if it has one, is theirs meanwhile.
-struct HandedOver<'a> {
-    scope: &'a Arc<Shared>,
-    lent: std::cell::Cell<bool>,
-}
-
-impl<'a> HandedOver<'a> {
-    /// Asks for one runner more. None if there is nobody, and nobody will come.
-    fn to_others(scope: &'a Arc<Shared>, has_slot: bool) -> Option<Self> {
-        scope.queue.hand_over(has_slot);
-        let handed_over = HandedOver { scope, lent: std::cell::Cell::new(has_slot) };
-        // One who has a slot is a runner itself, and the others may be waiting as it does.
-        let others = !has_slot && scope.queue.has_runners();
-        (scope.lend() || others).then_some(handed_over)
-    }
-
-    fn claim(&self) {
-        if self.lent.replace(false) {
-            self.scope.queue.claim();
-        }
-    }
-}
-
-impl Drop for HandedOver<'_> {
-    fn drop(&mut self) {
-        self.claim();
-    }
 }
 
 impl<'scope, F, T, S> Run for Cell<'scope, F, T, S>
@@ -346,22 +314,14 @@ where
     S: Settle<T> + 'scope,
 {
     fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
-        // A timed join runs nothing: there would be no end to it.
-        if self.has_begun() || (deadline.is_some() && !self.scope.skips(index)) {
+        // A timed join runs nothing: there would be no end to it. And a body whose stack is not for
+        // these tasks has runners that it can wait for, and hears of a cancel meanwhile.
+        let runs = self.scope.skips(index) || (deadline.is_none() && !self.is_for_runners());
+        if self.has_begun() || !runs {
             return self.await_end(index, deadline, Sleeper::Beside);
         }
-        if self.fits_here() || self.scope.skips(index) {
-            self.run_in_place(index);
-            return self.await_end(index, deadline, Sleeper::Guest(self.guest()));
-        }
-        // A guest's slot is as good as an own one.
-        let has_slot = self.has_slot() || self.guest() == Guest::OfSleeper;
-        let Some(handed_over) = HandedOver::to_others(self.scope, has_slot) else {
-            // Nobody else will ever come. Better a deep stack than none.
-            self.run_in_place(index);
-            return self.await_end(index, deadline, Sleeper::Guest(self.guest()));
-        };
-        self.await_end(index, deadline, Sleeper::HandedOver(&handed_over))
+        self.run_in_place(index);
+        self.await_end(index, deadline, Sleeper::Guest(self.guest()))
     }
 
     fn abandon(&self, index: u64) {

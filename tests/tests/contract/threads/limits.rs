@@ -9,48 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use wg::{Scope, Task};
-use wg_tests::{payload, until};
-
-/// How many are at work at once, and how many that were at most. A task that waits is not at work.
-#[derive(Default)]
-struct Gauge {
-    now: AtomicUsize,
-    most: AtomicUsize,
-    worked: AtomicUsize,
-}
-
-impl Gauge {
-    fn work(&self) {
-        self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
-        thread::yield_now();
-        self.worked.fetch_add(1, SeqCst);
-        self.now.fetch_sub(1, SeqCst);
-    }
-
-    #[track_caller]
-    fn was_never_above(&self, limit: usize) {
-        let most = self.most.load(SeqCst);
-        assert!(most <= limit, "{most} worked at once at a limit of {limit}");
-    }
-}
+use wg_tests::{Gauge, payload, until};
 
 /// What a refusal says.
 fn words<R>(refused: impl FnOnce() -> R) -> String {
     let payload = payload(refused);
     let text = payload.downcast_ref::<String>().cloned();
     text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).unwrap()
-}
-
-/// A generator of numbers that are always the same.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
 }
 
 #[test]
@@ -526,69 +491,5 @@ fn rule_11_two_scopes_whose_tasks_run_in_each_others_slots_end() {
         });
         gauge.was_never_above(1);
         assert_eq!(gauge.worked.into_inner(), 3);
-    }
-}
-
-/// A task of a random tree: it spawns tasks, joins some of them here and some in an inner scope, and
-/// drops the handles of others.
-fn grow<'s>(s: &'s Scope<'s, '_>, gauge: &'s Gauge, grown: &'s AtomicUsize, seed: u64, depth: u64) {
-    let mut dice = Dice(seed | 1);
-    dice.throw(2);
-    grown.fetch_add(1, SeqCst);
-    gauge.work();
-    let mut tasks = Vec::new();
-    for _ in 0..if depth == 0 { 0 } else { dice.throw(4) } {
-        let seed = dice.throw(u64::MAX);
-        let task = s.spawn(move || grow(s, gauge, grown, seed, depth - 1));
-        match dice.throw(4) {
-            0 => task.join(),
-            1 => drop(task),
-            _ => tasks.push(task),
-        }
-        gauge.work();
-    }
-    match dice.throw(3) {
-        0 => tasks.into_iter().for_each(Task::join),
-        1 => tasks.into_iter().rev().for_each(Task::join),
-        _ => {
-            let limit = 1 + dice.throw(2) as usize;
-            wg::options().limit(limit).scope(|inner| {
-                for task in tasks {
-                    inner.spawn(move || task.join());
-                }
-            });
-        }
-    }
-    gauge.work();
-}
-
-#[test]
-fn rule_11_random_trees_of_tasks_end_at_every_limit() {
-    let trees = if cfg!(debug_assertions) { 1_000 } else { 4_000 };
-    for seed in 1..=trees {
-        for limit in 1..=4 {
-            let (gauge, grown) = (Gauge::default(), AtomicUsize::new(0));
-            let spawned = wg::options().limit(limit).scope(|s| {
-                let mut dice = Dice(seed << 20 | seed);
-                for _ in 0..3 {
-                    let seed = dice.throw(u64::MAX);
-                    let task = s.spawn(|| ());
-                    let root = s.spawn({
-                        let (gauge, grown) = (&gauge, &grown);
-                        move || {
-                            task.join();
-                            grow(s, gauge, grown, seed, 3);
-                        }
-                    });
-                    if dice.throw(2) == 0 {
-                        root.join();
-                    }
-                }
-                s.wait_timeout(Duration::MAX).unwrap();
-                s.counts().spawned
-            });
-            gauge.was_never_above(limit);
-            assert_eq!(grown.into_inner() + 3, spawned);
-        }
     }
 }

@@ -24,6 +24,7 @@ mod results;
 mod results_gone;
 mod fan_out;
 mod fan_out_ends;
+mod stacks;
 mod streams;
 mod grow;
 mod workers;
