@@ -152,6 +152,7 @@ fn wg_scope_imports_follow_the_arrows() {
         &["shared"],
         &["frame", "ring"],
         &["sleep"],
+        &["onward"],
         &["runner"],
         &["wait", "lent"],
         &["task"],

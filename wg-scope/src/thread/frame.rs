@@ -1,7 +1,6 @@
 //! Where a thread stands: in which scopes' bodies and tasks, from the outermost to the innermost.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
 use std::sync::Arc;
 
 use wg_core::sync;
@@ -126,30 +125,11 @@ pub(super) fn slots() -> Vec<Arc<Shared>> {
     FRAMES.try_with(slots).unwrap_or_default()
 }
 
-/// Calls what runs a task of `scope` in place, which must not unwind. Where this thread's stack is
-/// nearly used up, or too small for these tasks, the call goes on on another stack, as if that were
-/// the rest of this one: in the same scopes, bodies and tasks, and in their slots. Better a deep
-/// stack than none, where no thread can be had.
-pub(super) fn with_room(scope: &Arc<Shared>, call: impl FnOnce() + Send) {
-    if stack::has_room(scope.stack) {
-        return call();
-    }
-    let mut call = Some(call);
-    let mut frames = exchange(Vec::new());
-    // If it was called there, nothing is left of it; otherwise it still is to be called.
-    let _ = stack::elsewhere(scope.stack, || {
-        let none = exchange(mem::take(&mut frames));
-        if let Some(call) = call.take() {
-            call();
-        }
-        frames = exchange(none);
-    });
-    exchange(frames);
-    if let Some(call) = call {
-        call();
-    }
-}
+/// Where a thread stands, as it can be handed on to another one.
+#[derive(Default)]
+pub(super) struct Frames(Vec<Frame>);
 
-fn exchange(frames: Vec<Frame>) -> Vec<Frame> {
-    FRAMES.try_with(|own| own.replace(frames)).unwrap_or_default()
+/// Has this thread stand there, and returns where it stood.
+pub(super) fn exchange(frames: Frames) -> Frames {
+    Frames(FRAMES.try_with(|own| own.replace(frames.0)).unwrap_or_default())
 }

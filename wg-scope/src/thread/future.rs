@@ -15,6 +15,7 @@ use super::bell::{Bell, Move};
 use super::ending::Ending;
 use super::frame::{self, Role};
 use super::job::{Job, Run};
+use super::onward::with_room;
 use super::pool;
 use super::queue::{Begun, Guest};
 use super::ring::{Driver, Ring, needs_hands};
@@ -194,7 +195,7 @@ where
     }
 
     fn advance_in_frame(&self, home: &Arc<Shared>, index: u64) {
-        frame::with_room(home, || {
+        with_room(home, || {
             let _frame = frame::enter(home, Role::Task);
             self.advance(home, index, None);
         });

@@ -10,7 +10,9 @@
 //! queue off) → `frame` (which scopes this thread is in) → `shared` (what the body, the tasks and the
 //! runners share) → `queue` and `slots` (who may run), and `pool`, which knows scopes as its clients
 //! only. Futures go by `spawn_future`, `future_task` (their handles) → `future` (one future on its way
-//! to its `ending`) → `ring` (its waker) → `bell` (who polls it next). `timer` watches deadlines, `process` knows forks, `probe` knows whether a thread computes.
+//! to its `ending`) → `ring` (its waker) → `bell` (who polls it next). `timer`
+//! watches deadlines, `process` knows forks, `probe` knows whether a thread computes. A stack that is
+//! used up goes on elsewhere: `onward`, `stack`.
 
 mod scope;
 mod steer;
@@ -38,6 +40,7 @@ mod outlet;
 mod task;
 mod wait;
 mod runner;
+mod onward;
 mod sleep;
 mod frame;
 mod shared;

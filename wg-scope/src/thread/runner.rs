@@ -9,6 +9,7 @@ use std::task::Context;
 use wg_core::sync::{current, park_until};
 
 use super::frame::{self, Role};
+use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
 use super::queue::Next;
 use super::shared::Shared;
@@ -47,7 +48,7 @@ impl Client for Shared {
 pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
     let (next, _) = scope.queue.next(None);
     let Some(Next { job, index, begun }) = next else { return false };
-    frame::with_room(scope, || {
+    with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
         job.run(index);
     });
@@ -96,7 +97,7 @@ fn work_off(scope: &Arc<Shared>) {
     if next.is_none() {
         return;
     }
-    frame::with_room(scope, || {
+    with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
         while let Some(Next { job, index, begun }) = next.take() {
             job.run(index);

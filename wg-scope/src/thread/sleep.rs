@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use wg_core::sync::{self, Thread, current, park_until};
+use wg_core::sync::{self, Mutex, Thread, current, park_until};
 
 use super::frame;
 use super::pool;
@@ -38,28 +38,48 @@ impl Drop for Asleep {
     }
 }
 
-/// Wakes a thread that waits.
-struct Unpark(Thread);
+/// Wakes a thread that waits; see `onward` for where it is.
+struct Unpark(Mutex<Thread>);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+        self.0.lock().unpark();
+    }
+}
+
+/// What wakes a thread, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Alarm(Option<(Arc<Unpark>, Waker)>);
+
+impl Alarm {
+    fn waker(&mut self) -> Waker {
+        let make = || {
+            let unpark = Arc::new(Unpark(Mutex::new(current())));
+            (Arc::clone(&unpark), Waker::from(unpark))
+        };
+        self.0.get_or_insert_with(make).1.clone()
     }
 }
 
 sync::thread_local! {
-    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
+    static ALARM: RefCell<Alarm> = const { RefCell::new(Alarm(None)) };
 }
 
 /// Returns a waker for this thread, which is made once for each thread; in one whose locals are
 /// gone already, each time.
 pub(super) fn waker() -> Waker {
-    let make = || Waker::from(Arc::new(Unpark(current())));
-    WAKER
-        .try_with(|known| known.borrow_mut().get_or_insert_with(make).clone())
-        .unwrap_or_else(|_| make())
+    let known = ALARM.try_with(|alarm| alarm.borrow_mut().waker());
+    known.unwrap_or_else(|_| Alarm(None).waker())
+}
+
+/// Has what wakes another thread wake this one, and returns what did.
+pub(super) fn exchange(alarm: Alarm) -> Alarm {
+    if let Some((unpark, _)) = &alarm.0 {
+        *unpark.0.lock() = current();
+    }
+    ALARM.try_with(|own| own.replace(alarm)).unwrap_or_default()
 }

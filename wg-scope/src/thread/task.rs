@@ -11,6 +11,7 @@ use wg_core::sync::{Mutex, current};
 
 use super::frame::{self, Role};
 use super::job::Run;
+use super::onward::with_room;
 use super::pool;
 use super::queue::{Begun, Guest};
 use super::shared::Shared;
@@ -216,7 +217,7 @@ where
     }
 
     fn run_framed(&self, index: u64) {
-        frame::with_room(self.scope, || {
+        with_room(self.scope, || {
             let _frame = frame::enter(self.scope, Role::Task);
             self.run(index);
         });
