@@ -38,7 +38,7 @@
 //! 2. **The count cannot be wrong.** Starting a task counts it, its end discounts it, also by
 //!    panic. There is no `add` and no `done`.
 //! 3. **A limit cannot deadlock.** A task may always spawn, and may always join what it spawned, at
-//!    any limit, also 1. Known exception: joins in place that have used up half a megabyte of stack.
+//!    any limit, also 1.
 //! 4. **Results close themselves.** They end exactly when the last task has ended; a receiver that
 //!    goes away never blocks a sender.
 //! 5. **Nothing that went wrong is lost.** The first panic is resumed unchanged and the others are
