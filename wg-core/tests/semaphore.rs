@@ -741,7 +741,8 @@ fn a_waker_that_is_not_needed_and_panics_when_dropped_takes_no_permits_with_it()
 
 #[test]
 fn permits_may_come_while_the_waker_is_cloned() {
-    let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(1)));
+    static SEMAPHORE: Semaphore = Semaphore::new(1);
+    let semaphore: &'static Semaphore = &SEMAPHORE;
     for polled_before in [false, true] {
         let held = semaphore.acquire(1);
         let mut future = semaphore.acquire_async(1);
