@@ -42,7 +42,6 @@ fn rule_22_a_wait_that_times_out_says_who_runs_where_and_for_how_long() {
         assert!(text.starts_with(&start), "{text}");
         assert!(text.ends_with(" ms") || text.ends_with(" s"), "{text}");
         assert_eq!((late.count(), late.tasks()[0].task().name()), (1, Some("fetch")));
-        assert!(late.tasks()[0].age().unwrap() >= Duration::from_millis(1));
         drop(go);
         assert_eq!(s.wait_timeout(Duration::MAX), Ok(()));
     });
