@@ -137,17 +137,22 @@ fn wg_scope_imports_follow_the_arrows() {
             &["task_info"],
             &["cause"],
             &["outcome"],
-            &["failure", "policy", "report"],
+            &["failure", "policy", "report", "process", "outlet"],
             &["ledger"],
             &["cancel"],
-            &["options"],
-            &["thread"],
+            &["context", "timer"],
+            &["cancelled", "options"],
+            &["record", "settle"],
+            &["closing"],
+            &["failures", "ending"],
+            &["futures"],
+            &["thread", "local", "tokio"],
         ],
     );
     let ranks: &[&[&str]] = &[
-        &["probe", "process", "stack"],
-        &["pool", "timer"],
-        &["job", "bell", "slots", "outlet"],
+        &["probe", "stack"],
+        &["pool"],
+        &["job", "bell", "slots"],
         &["queue"],
         &["shared"],
         &["frame", "ring"],
@@ -156,12 +161,11 @@ fn wg_scope_imports_follow_the_arrows() {
         &["runner"],
         &["wait", "lent"],
         &["task"],
-        &["ending"],
         &["future"],
         &["future_task"],
         &["handle", "large", "entry", "crew"],
         &["scope"],
-        &["steer", "try_scope", "permits", "cancelled"],
+        &["steer", "try_scope", "permits"],
         &["spawn_future"],
         &["fan_out", "workers"],
         &["delivery"],
@@ -194,7 +198,9 @@ fn atomics_stand_where_the_protocols_are() {
                 .contains(&path)
     });
     only_in("wg-scope/src", &words, |path| {
-        path.starts_with("wg-scope/src/thread/") || path == "wg-scope/src/cancel.rs"
+        path.starts_with("wg-scope/src/thread/")
+            || ["wg-scope/src/cancel.rs", "wg-scope/src/process.rs", "wg-scope/src/outlet.rs"]
+                .contains(&path)
     });
     only_in("wg-macros/src", &words, |_| false);
 }
@@ -207,6 +213,14 @@ fn the_private_cfgs_stand_at_the_door_only() {
             path.starts_with("wg-core/src/sync/") || path.starts_with("wg-scope/src/thread/models/")
         });
     }
+}
+
+#[test]
+fn tokio_is_named_in_one_place() {
+    only_in("wg-scope/src", &["tokio"], |path| {
+        ["wg-scope/src/tokio.rs", "wg-scope/src/lib.rs"].contains(&path)
+            || path.starts_with("wg-scope/src/tokio/")
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Arc, AtomicBool, Mutex, Ordering};
+use wg_core::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 
 use crate::cause::Cause;
 use crate::outcome::discard;
@@ -16,6 +16,8 @@ use crate::outcome::discard;
 /// A scope's place in the tree: whether it is cancelled, why, and who must hear of it.
 pub(crate) struct Node {
     cancelled: AtomicBool,
+    /// No task with a higher index than this begins.
+    cut: AtomicU64,
     inner: Mutex<Inner>,
     /// The earliest of its own and the outer deadlines.
     deadline: Option<Instant>,
@@ -58,6 +60,7 @@ impl Node {
         let deadline = deadlines.chain(own).min();
         let node = Arc::new(Node {
             cancelled: AtomicBool::new(false),
+            cut: AtomicU64::new(u64::MAX),
             inner: Mutex::new(Inner::default()),
             deadline,
             outer: OnceLock::new(),
@@ -94,6 +97,25 @@ impl Node {
         // ORDERING: Relaxed. The flag only ever goes up and says nothing about other memory; why
         // it went up is read under the lock.
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether a task with this index is not to begin any more.
+    #[inline]
+    pub(crate) fn skips(&self, index: u64) -> bool {
+        // ORDERING: Relaxed. The number only goes down and says nothing about other memory.
+        self.is_cancelled() || index > self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Has no task begin any more that has a higher index than this. The lowest stays.
+    pub(crate) fn cut(&self, index: u64) {
+        let mut cut = self.cut.load(Ordering::Relaxed);
+        while index < cut {
+            let order = Ordering::Relaxed;
+            match self.cut.compare_exchange_weak(cut, index, order, order) {
+                Ok(_) => break,
+                Err(now) => cut = now,
+            }
+        }
     }
 
     pub(crate) fn cause(&self) -> Option<Cause> {

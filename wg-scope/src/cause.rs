@@ -27,6 +27,10 @@ pub enum Cause {
     Deadline,
     /// Nobody was left to receive the results.
     ReceiverGone,
+    /// The scope's future was dropped before it was ready.
+    Dropped,
+    /// The scope had ended.
+    Ended,
     /// An outer scope was cancelled, for this cause.
     Outer(Arc<Cause>),
 }
@@ -67,6 +71,8 @@ impl fmt::Display for Cause {
             Cause::TooFewSuccesses => f.write_str("there were too few successes"),
             Cause::Deadline => f.write_str("the deadline passed"),
             Cause::ReceiverGone => f.write_str("nobody receives the results any more"),
+            Cause::Dropped => f.write_str("the scope's future was dropped"),
+            Cause::Ended => f.write_str("the scope has ended"),
             Cause::Outer(cause) => write!(f, "in an outer scope, {cause}"),
         }
     }

@@ -77,23 +77,47 @@ mod failure;
 mod report;
 
 mod ledger;
+mod process;
 
 mod cancel;
+mod outlet;
+mod context;
+mod timer;
+mod cancelled;
 mod options;
+
+mod record;
+mod settle;
+mod closing;
+mod failures;
+mod ending;
+
+#[cfg(feature = "local")]
+mod futures;
 
 mod thread;
 
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub mod local;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod tokio;
+
 pub use crate::cancel::Cancel;
+pub use crate::cancelled::Cancelled;
 pub use crate::cause::{Cause, Stopped};
 pub use crate::failure::{Errors, Failure, FailureKind};
+#[cfg(feature = "local")]
+pub use crate::futures::{AsyncNamed, AsyncScope, AsyncTask, Place, TryAsyncScope, TryAsyncTask};
 pub use crate::options::{Options, options};
 pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;
 pub use crate::thread::{
-    Alone, AsCompleted, Cancelled, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named,
-    NoResult, NotSent, NotSpawned, Results, Scope, Spawner, Task, TryFutureTask, TryNamed,
-    TryResults, TryScope, TrySpawner, TryTask, Workers, collect_scope, fan_out, scope, try_scope,
+    Alone, AsCompleted, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named, NoResult, NotSent,
+    NotSpawned, Results, Scope, Spawner, Task, TryFutureTask, TryNamed, TryResults, TryScope,
+    TrySpawner, TryTask, Workers, collect_scope, fan_out, scope, try_scope,
 };
 
 pub use wg_core::{

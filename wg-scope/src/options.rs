@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Node, Relation};
+use crate::context;
 use crate::policy::Policy;
 
 /// How a scope or a fan-out is to run. Made by [`options`]; the same value serves every entry
@@ -35,6 +36,7 @@ pub struct Options {
     pub(crate) catches: bool,
     pub(crate) shielded: bool,
     pub(crate) stack_size: Option<NonZeroUsize>,
+    pub(crate) grace: Option<Duration>,
 }
 
 /// Returns the options that a scope has without any: no name, no limit, no deadline, failing fast.
@@ -101,6 +103,16 @@ impl Options {
         self
     }
 
+    /// Gives futures that run this long after a cancel, to end by themselves; then they are dropped.
+    /// Without it they are dropped at once.
+    ///
+    /// For scopes of futures: `local` and `tokio`. A thread cannot be stopped from outside, and is
+    /// waited for in any case.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
     /// Runs the tasks on threads with stacks of at least `bytes` bytes.
     ///
     /// Such tasks run on no thread with a smaller stack: not on the one that leaves the scope, and
@@ -121,8 +133,17 @@ impl Options {
         self.policy.clone().unwrap_or(policy)
     }
 
+    /// A place in the tree for a scope that is entered now, on this thread.
+    pub(crate) fn node(&self) -> Arc<Node> {
+        let outer = if self.shielded { None } else { context::innermost() };
+        let outer = outer.as_ref().map(|node| (node, Relation::Inside));
+        let by_hand = self.cancel.as_ref().map(|cancel| (cancel.node(), Relation::Same));
+        let above: Vec<_> = outer.into_iter().chain(by_hand).collect();
+        Node::new(&above, self.deadline_from_now())
+    }
+
     /// The earliest deadline of these options, for a scope that is entered now.
-    pub(crate) fn deadline_from_now(&self) -> Option<Instant> {
+    fn deadline_from_now(&self) -> Option<Instant> {
         let timeout = self.timeout.and_then(|timeout| now().checked_add(timeout));
         self.deadline.into_iter().chain(timeout).min()
     }
@@ -146,6 +167,7 @@ impl fmt::Debug for Options {
             .field("catch_panics", &self.catches)
             .field("shield", &self.shielded)
             .field("stack_size", &self.stack_size)
+            .field("grace", &self.grace)
             .finish()
     }
 }

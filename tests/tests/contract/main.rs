@@ -2,4 +2,5 @@
 //! rule.
 #![forbid(unsafe_code)]
 
+mod local;
 mod threads;

@@ -10,10 +10,11 @@ use std::sync::{Arc, Weak};
 use wg_core::Token;
 use wg_core::sync::Mutex;
 
-use super::frame::{self, Role};
+use super::frame;
 use super::job::Run;
 use super::pool::cores;
 use super::shared::Shared;
+use crate::context::Role;
 use crate::outcome::{Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 

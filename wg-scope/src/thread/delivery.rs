@@ -8,14 +8,15 @@ use wg_core::sync::Mutex;
 
 use super::job::Run;
 use super::large::Unboxing;
-use super::outlet::{Outlet, Ticket};
-use super::scope::Plain;
 use super::shared::Shared;
-use super::task::{Cell, Settle};
-use super::try_scope::Report;
+use super::task::Cell;
 use super::wait::wait;
 use crate::cause::{Cause, Stopped};
+use crate::failures::Report;
 use crate::outcome::{Outcome, Payload, discard, drop_caught};
+use crate::outlet::{Outlet, Ticket};
+use crate::settle::Plain;
+use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
 /// What becomes of the outcome of a task of an outlet. Whatever it is, the task leaves the roll,

@@ -1,23 +1,14 @@
-//! Where a thread stands: in which scopes' bodies and tasks, from the outermost to the innermost.
+//! In which of this room's scopes a thread stands, in their bodies and tasks, from the outermost to
+//! the innermost.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use wg_core::sync;
 
 use super::shared::{Opener, Shared};
 use super::stack;
-use crate::cancel::Node;
-use crate::cause::Stopped;
-
-/// What a thread does in a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It runs the body, or waits at the end. It holds no slot.
-    Body,
-    /// It runs a task, in a slot.
-    Task,
-}
+use crate::context::{self, Context, Role};
 
 struct Frame {
     scope: Arc<Shared>,
@@ -26,12 +17,10 @@ struct Frame {
 
 sync::thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
-    /// How often somebody on this thread was told that he is stopped.
-    static TOLD: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Ends a frame when it is dropped. Frames end in the reverse order of their beginnings.
-pub(super) struct Entered(());
+pub(super) struct Entered(context::Entered);
 
 /// Enters a frame. In a thread whose locals are gone already, there are no frames: its scopes hear
 /// of no outer one.
@@ -44,7 +33,7 @@ pub(super) fn enter(scope: &Arc<Shared>, role: Role) -> Entered {
         }
         frames.push(frame);
     });
-    Entered(())
+    Entered(context::enter(&scope.node, role))
 }
 
 impl Drop for Entered {
@@ -52,26 +41,6 @@ impl Drop for Entered {
         let frame = FRAMES.try_with(|frames| frames.borrow_mut().pop());
         drop(frame);
     }
-}
-
-/// Enters that somebody on this thread is told that he is stopped: an error that he returns from now
-/// on may be the echo of that.
-pub(super) fn tell(stopped: Stopped) -> Stopped {
-    let _ = TOLD.try_with(|told| told.set(told.get() + 1));
-    stopped
-}
-
-/// Returns how often that has happened.
-pub(super) fn told() -> u64 {
-    TOLD.try_with(Cell::get).unwrap_or_default()
-}
-
-/// Returns the place in the tree of the innermost scope that this thread is in.
-pub(super) fn innermost() -> Option<Arc<Node>> {
-    let node = |frames: &RefCell<Vec<Frame>>| {
-        frames.borrow().last().map(|frame| Arc::clone(&frame.scope.node))
-    };
-    FRAMES.try_with(node).ok().flatten()
 }
 
 /// Returns what this thread does in this scope; None if it is not in it.
@@ -127,9 +96,11 @@ pub(super) fn slots() -> Vec<Arc<Shared>> {
 
 /// Where a thread stands, as it can be handed on to another one.
 #[derive(Default)]
-pub(super) struct Frames(Vec<Frame>);
+pub(super) struct Frames(Vec<Frame>, Context);
 
 /// Has this thread stand there, and returns where it stood.
 pub(super) fn exchange(frames: Frames) -> Frames {
-    Frames(FRAMES.try_with(|own| own.replace(frames.0)).unwrap_or_default())
+    let Frames(frames, context) = frames;
+    let before = FRAMES.try_with(|own| own.replace(frames)).unwrap_or_default();
+    Frames(before, context::exchange(context))
 }

@@ -12,17 +12,19 @@ use wg_core::Token;
 use wg_core::sync::{Mutex, current};
 
 use super::bell::{Bell, Move};
-use super::ending::Ending;
-use super::frame::{self, Role};
+use super::frame;
 use super::job::{Job, Run};
 use super::onward::with_room;
 use super::pool;
 use super::queue::{Begun, Guest};
 use super::ring::{Driver, Ring, needs_hands};
 use super::shared::Shared;
-use super::task::{Join, Settle};
+use super::task::Join;
 use super::wait::{Vain, wait};
+use crate::context::{self, Role};
+use crate::ending::Ending;
 use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
 /// A future as its handle sees it.
@@ -114,9 +116,9 @@ where
         let waker = Waker::from(Arc::clone(&self.ring));
         let mut context = Context::from_waker(&waker);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(&mut context));
-        let told = frame::told();
+        let told = context::told();
         let polled = catch_unwind(poll);
-        rest.told |= frame::told() != told;
+        rest.told |= context::told() != told;
         match polled {
             Ok(Poll::Ready(value)) => self.end(home, index, rest, Ok(Some(value))),
             Err(payload) => self.end(home, index, rest, Err(payload)),
@@ -317,7 +319,8 @@ where
 
     fn abandon(&self, index: u64) {
         self.ring.dismiss();
-        self.ending.abandon(self.ring.home().as_deref(), index);
+        let home = self.ring.home();
+        self.ending.abandon(home.as_deref().map(|home| &**home), index);
     }
 
     fn is_finished(&self) -> bool {

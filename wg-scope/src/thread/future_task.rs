@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use super::frame;
 use super::future::Await;
 use super::task::Join;
 use super::wait::Vain;
 use crate::cause::Stopped;
+use crate::context;
 use crate::outcome::Outcome;
 use crate::task_info::TaskInfo;
 
@@ -145,7 +145,7 @@ impl<'scope, T> FutureTask<'scope, T> {
 fn into_result<T>(outcome: Outcome<T>) -> Result<T, Stopped> {
     match outcome {
         Outcome::Value(value) => Ok(value),
-        Outcome::Lost(stopped) => Err(frame::tell(*stopped)),
+        Outcome::Lost(stopped) => Err(context::tell(*stopped)),
     }
 }
 

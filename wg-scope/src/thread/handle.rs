@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use wg_core::sync::now;
 
-use super::frame;
 use super::task::Join;
 use super::wait::Vain;
 use crate::cause::Stopped;
+use crate::context;
 use crate::outcome::Outcome;
 use crate::task_info::TaskInfo;
 
@@ -89,7 +89,7 @@ impl<'scope, T> Task<'scope, T> {
     pub fn try_join(self) -> Result<T, Stopped> {
         match self.cell.join(self.index, None) {
             Ok(Outcome::Value(value)) => Ok(value),
-            Ok(Outcome::Lost(stopped)) => Err(frame::tell(*stopped)),
+            Ok(Outcome::Lost(stopped)) => Err(context::tell(*stopped)),
             Err(Vain::Stopped(stopped)) => Err(stopped),
             Err(Vain::TimedOut) => unreachable!("no deadline was given"),
         }
@@ -128,7 +128,7 @@ impl<'scope, T> Task<'scope, T> {
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, Stopped>, Self> {
         match self.cell.join(self.index, now().checked_add(timeout)) {
             Ok(Outcome::Value(value)) => Ok(Ok(value)),
-            Ok(Outcome::Lost(stopped)) => Ok(Err(frame::tell(*stopped))),
+            Ok(Outcome::Lost(stopped)) => Ok(Err(context::tell(*stopped))),
             Err(Vain::Stopped(stopped)) => Ok(Err(stopped)),
             Err(Vain::TimedOut) => Err(self),
         }

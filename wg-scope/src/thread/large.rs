@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::task::{Join, Settle};
+use super::task::Join;
 use super::wait::Vain;
 use crate::outcome::{Outcome, Payload};
+use crate::settle::Settle;
 use crate::task_info::TaskInfo;
 
 /// From how many bytes on.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use wg_core::sync::Thread;
 
-use super::frame::{self, Role};
+use super::frame;
 use super::runner::run_one;
 use super::shared::Shared;
 use super::sleep::Asleep;
+use crate::context::Role;
 
 /// The place under a limit of a task that reads, or of one that waits for what reads: the end of a
 /// scope that it opened. While both sleep the queue has it, because what they sleep for may be in

@@ -22,8 +22,8 @@ use std::time::Duration;
 use wg_core::sync::{self, Condvar, Mutex, MutexGuard, now};
 
 use super::probe::{Doing, Probe};
-use super::process::{GENERATIONS, generation};
 use super::stack;
+use crate::process::{GENERATIONS, generation};
 
 /// A scope, as the pool sees it.
 pub(super) trait Client: Send + Sync {

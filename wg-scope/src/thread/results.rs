@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use wg_core::sync::now;
 
 use super::lent::Lent;
-use super::outlet::{Arrived, Outlet, ROOMY, Receiver};
 use super::scope::Scope;
 use super::spawner::Spawner;
 use super::wait::{Vain, wait};
 use crate::cause::Stopped;
 use crate::outcome::{Payload, discard, drop_caught};
+use crate::outlet::{Arrived, Outlet, ROOMY, Receiver};
 use crate::task_info::TaskInfo;
 
 /// The reading end of tasks of one type: what they return comes out here, and it ends by itself

@@ -8,12 +8,13 @@ use std::task::Context;
 
 use wg_core::sync::{current, park_until};
 
-use super::frame::{self, Role};
+use super::frame;
 use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
 use super::queue::Next;
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
+use crate::context::Role;
 
 impl Client for Shared {
     fn work(self: Arc<Self>) {

@@ -6,20 +6,22 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::crew::{Crew, Work};
-use super::entry::{Entry, split, unwinding};
-use super::frame::{self, Role};
+use super::entry::Entry;
+use super::frame;
 use super::handle::Task;
 use super::job::{Job, Run};
 use super::large::{Unboxed, Unboxing, boxed, is_large};
 use super::shared::Shared;
-use super::task::{Cell, Join, Settle};
+use super::task::{Cell, Join};
 use super::wait::wait_stopped;
 use crate::cause::{Cause, Stopped};
+use crate::closing::{split, unwinding};
+use crate::context::{self, Role};
 use crate::ledger::Unwind;
 use crate::options::{Options, options};
-use crate::outcome::{Outcome, Payload, discard};
 use crate::policy::Policy;
-use crate::task_info::{Label, TaskInfo};
+use crate::settle::{Plain, Settle};
+use crate::task_info::Label;
 
 /// A block in which tasks run on other threads; leaving it waits for all of them.
 ///
@@ -167,19 +169,6 @@ impl Options {
 
 type Handle<'scope, T> = Arc<dyn Join<T> + 'scope>;
 
-/// What becomes of the outcomes of plain tasks: nothing, if no handle claims them.
-pub(super) struct Plain;
-
-impl<T> Settle<T> for Plain {
-    fn settle(&self, _: TaskInfo, outcome: Outcome<T>, _: usize) {
-        drop(outcome);
-    }
-
-    fn caught(&self, _: TaskInfo, payload: Payload, _: usize) {
-        discard(payload);
-    }
-}
-
 impl<'scope> Scope<'scope, '_> {
     pub(super) fn of(entry: &Entry) -> Self {
         Scope { shared: Arc::clone(entry.shared()), scope: PhantomData, env: PhantomData }
@@ -308,7 +297,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit.
     pub fn ready(&self) -> Result<(), Stopped> {
         if self.is_cancelled() {
-            return Err(frame::tell(self.shared.stopped()));
+            return Err(context::tell(self.shared.stopped()));
         }
         if !self.shared.is_limited() {
             return Ok(());

@@ -8,9 +8,10 @@ use super::future::{Boxed, FutureCell};
 use super::future_task::{FutureTask, TryFutureTask, Unboxed};
 use super::large::{Unboxing, is_large};
 use super::ring::stir_on_cancel;
-use super::scope::{Named, Plain, Scope};
-use super::task::Settle;
+use super::scope::{Named, Scope};
 use super::try_scope::{TryNamed, TryScope};
+use crate::settle::Plain;
+use crate::settle::Settle;
 use crate::task_info::Label;
 
 /// # Starting futures

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use wg_core::sync::current;
 
 use super::delivery::{Deliver, Queued};
-use super::frame::{self, Role};
+use super::frame;
 use super::large::{Unboxing, boxed, is_large};
-use super::outlet::Outlet;
-use super::scope::{Plain, Scope};
+use super::scope::Scope;
 use super::shared::Shared;
 use super::sleep::waker;
-use super::task::Settle;
 use super::wait::wait;
+use crate::context::Role;
+use crate::outlet::Outlet;
+use crate::settle::Plain;
+use crate::settle::Settle;
 use crate::task_info::Label;
 
 /// Starts tasks whose results come out of one [`Results`](crate::Results).

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use super::frame;
 use super::scope::Scope;
 use super::wait::{Vain, wait_in_vain};
 use crate::cancel::Cancel;
+use crate::cancelled::Cancelled;
 use crate::cause::{Cause, Stopped};
+use crate::context;
 use crate::options::checked_limit;
 use crate::report::{Alive, Counts, NAMED, StillRunning};
 
@@ -55,7 +56,7 @@ impl Scope<'_, '_> {
     /// [`Stopped`] if the scope is cancelled.
     #[inline]
     pub fn check(&self) -> Result<(), Stopped> {
-        if self.is_cancelled() { Err(frame::tell(self.shared().stopped())) } else { Ok(()) }
+        if self.is_cancelled() { Err(context::tell(self.shared().stopped())) } else { Ok(()) }
     }
 
     /// Returns the earliest deadline of this scope and those outside, if there is one.
@@ -146,5 +147,28 @@ impl Scope<'_, '_> {
     pub fn set_limit(&self, limit: usize) {
         let limit: NonZeroUsize = checked_limit(limit);
         self.shared().set_limit(limit);
+    }
+}
+
+/// # Awaiting a cancel
+impl Scope<'_, '_> {
+    /// Returns a future that is ready when the scope is cancelled.
+    ///
+    /// The scope's own futures need it not: those that are pending when the scope is cancelled are
+    /// dropped at once. It is for futures that go on after that: those of a
+    /// [shielded](crate::Options::shield) scope inside, or on another executor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let said = wg::scope(|s| {
+    ///     let cancelled = s.cancelled();
+    ///     s.cancel("enough");
+    ///     wg::options().shield().scope(|inner| inner.spawn_future(cancelled).join())
+    /// });
+    /// assert_eq!(said.to_string(), "stopped: cancelled: enough");
+    /// ```
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled::of(&self.shared().node)
     }
 }

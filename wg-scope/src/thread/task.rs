@@ -9,7 +9,7 @@ use std::time::Instant;
 use wg_core::Token;
 use wg_core::sync::{Mutex, current};
 
-use super::frame::{self, Role};
+use super::frame;
 use super::job::Run;
 use super::onward::with_room;
 use super::pool;
@@ -17,24 +17,12 @@ use super::queue::{Begun, Guest};
 use super::shared::Shared;
 use super::wait::{Vain, wait};
 use crate::cause::Stopped;
+use crate::context::{self, Role};
 use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::policy::Verdict;
+use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
-
-/// What becomes of a task's outcome, where no handle claims it.
-pub(super) trait Settle<T>: Send + Sync {
-    /// Whether this value is an error, which the policy judges.
-    fn is_error(&self, _value: &T) -> bool {
-        false
-    }
-
-    /// Takes an outcome that no handle will claim. `order` orders failures by completion.
-    fn settle(&self, task: TaskInfo, outcome: Outcome<T>, order: usize);
-
-    /// Takes the payload of a panic that is a failure.
-    fn caught(&self, task: TaskInfo, payload: Payload, order: usize);
-}
 
 /// A task as its handle sees it.
 pub(super) trait Join<T>: Send + Sync {
@@ -113,7 +101,7 @@ where
     /// Runs a task that was begun. When the token goes, at the very end, everything of the user's
     /// has been dropped or handed over (rule 1).
     fn execute(&self, index: u64, closure: F, token: Token<'scope>) {
-        let told = frame::told();
+        let told = context::told();
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
         } else {
@@ -125,7 +113,7 @@ where
             Ok(Some(value)) => {
                 if self.settle.is_error(&value) {
                     (order, verdict) = self.scope.judge_error(&self.task(index));
-                    order = if frame::told() == told { order } else { as_echo(order) };
+                    order = if context::told() == told { order } else { as_echo(order) };
                 } else {
                     verdict = self.scope.judge_value(|| self.task(index));
                 }

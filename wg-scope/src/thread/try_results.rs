@@ -6,7 +6,8 @@ use std::panic::Location;
 
 use super::results::{Results, checked_bound};
 use super::spawner::Spawner;
-use super::try_scope::{Report, TryScope};
+use super::try_scope::TryScope;
+use crate::failures::Report;
 
 /// The reading end of tasks of one type that may fail.
 ///

@@ -4,20 +4,17 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 
-use wg_core::sync::Mutex;
-
-use super::entry::{Entry, split, unwinding};
-use super::frame;
+use super::entry::Entry;
 use super::handle::TryTask;
 use super::scope::Scope;
-use super::task::Settle;
 use crate::cause::{Cause, Stopped};
-use crate::failure::{Errors, Failure, FailureKind};
-use crate::ledger::{Stray, Unwind, echo, is_echo};
+use crate::closing::split;
+use crate::context;
+use crate::failure::Errors;
+use crate::failures::{BodyEnd, Failures, Report};
 use crate::options::{Options, options};
-use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::policy::Policy;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::Label;
 
 /// A scope whose tasks return `Result`, and which knows what a failure does to the others.
 ///
@@ -26,61 +23,6 @@ use crate::task_info::{Label, TaskInfo};
 pub struct TryScope<'scope, 'env, E: 'env> {
     plain: Scope<'scope, 'env>,
     failures: Failures<E>,
-}
-
-/// The failures that nobody has claimed, each with its place in the order of completion.
-pub(super) struct Failures<E>(Mutex<Vec<(usize, Failure<E>)>>);
-
-impl<E> Failures<E> {
-    fn add(&self, order: usize, failure: Failure<E>) {
-        self.0.lock().push((order, failure));
-    }
-
-    /// Takes them all, with those that only the ledger has kept.
-    fn take(&self, strays: Vec<Stray>) -> Vec<(usize, Failure<E>)> {
-        let mut failures = std::mem::take(&mut *self.0.lock());
-        let stray = |(order, task, payload)| (order, Failure::panic(task, payload));
-        failures.extend(strays.into_iter().map(stray));
-        failures
-    }
-}
-
-/// What becomes of the outcomes of tasks that may fail: errors are kept for the scope.
-#[derive(Debug)]
-pub(super) struct Report<'scope, E>(&'scope Failures<E>);
-
-impl<E> Clone for Report<'_, E> {
-    fn clone(&self) -> Self {
-        Report(self.0)
-    }
-}
-
-impl<E> Report<'_, E> {
-    /// Keeps an error for the scope.
-    pub(super) fn failed(&self, task: TaskInfo, error: E, order: usize) {
-        self.0.add(order, Failure::error(Some(task), error));
-    }
-
-    /// Keeps a panic that is a failure.
-    pub(super) fn panicked(&self, task: TaskInfo, payload: Payload, order: usize) {
-        self.0.add(order, Failure::panic(task, payload));
-    }
-}
-
-impl<T, E: Send> Settle<Result<T, E>> for Report<'_, E> {
-    fn is_error(&self, value: &Result<T, E>) -> bool {
-        value.is_err()
-    }
-
-    fn settle(&self, task: TaskInfo, outcome: Outcome<Result<T, E>>, order: usize) {
-        if let Outcome::Value(Err(error)) = outcome {
-            self.failed(task, error, order);
-        }
-    }
-
-    fn caught(&self, task: TaskInfo, payload: Payload, order: usize) {
-        self.panicked(task, payload, order);
-    }
 }
 
 /// Runs `body`, in which tasks may be started that may fail; the first failure cancels the rest and
@@ -196,58 +138,18 @@ impl Options {
         // says may be an echo.
         let (mut body_was_first, mut body_echoes) = (false, false);
         let result = entry.run(|| {
-            let told = frame::told();
+            let told = context::told();
             let result = body(&scope);
             if result.is_err() {
-                body_echoes = frame::told() != told;
+                body_echoes = context::told() != told;
                 body_was_first = scope.shared().node.cancel(Cause::BodyFailed) && !body_echoes;
             }
             result
         });
         let (result, payload) = split(result);
         let conclusion = entry.close(payload);
-        let shared = entry.shared();
-        // A body that unwound by an echo has no result.
-        let (result, echo) = match conclusion.unwind {
-            Unwind::Not => (result, None),
-            Unwind::Echo(stopped) => (result, Some(stopped)),
-            unwind => unwinding(unwind, result, shared, site),
-        };
-        let body_failed = matches!(result, Some(Err(_)));
-        let tally = conclusion.tally;
-        let mut failures = scope.failures.take(conclusion.strays);
-        if conclusion.failed && !body_was_first && !failures.is_empty() {
-            if policy.takes_the_lowest() {
-                failures.sort_by_key(|(order, failure)| (is_echo(*order), failure.index()));
-            } else {
-                failures.sort_by_key(|&(order, _)| order);
-            }
-            let order = failures[0].0;
-            // If the first was joined, it is what the body handed on.
-            let is_first = order == 0 || (policy.takes_the_lowest() && !is_echo(order));
-            if !body_failed || body_echoes || is_first {
-                let (_, failure) = failures.remove(0);
-                drop_unreported(failures);
-                drop_unreported(result.into_iter().collect());
-                return Err(into_error(failure));
-            }
-        }
-        drop_unreported(failures);
-        let result = match (result, echo) {
-            (Some(Err(error)), _) => return Err(error),
-            (_, Some(echo)) => return Err(E::from(echo)),
-            (Some(Ok(result)), None) => result,
-            (None, None) => unreachable!("a body that did not panic returned"),
-        };
-        let lost = tally.cancelled > 0 && shared.node.cause() == Some(Cause::Deadline);
-        if lost {
-            return Err(E::from(shared.stopped()));
-        }
-        if policy.lacks_successes(&tally) {
-            return Err(E::from(Stopped::new(Cause::TooFewSuccesses)));
-        }
-        // Whoever joined the tasks that failed has dealt with their errors.
-        Ok(result)
+        let body = BodyEnd { result, was_first: body_was_first, echoes: body_echoes };
+        scope.failures.conclude(body, conclusion, &policy, entry.shared(), site)
     }
 
     /// As [`collect_scope`], with these options.
@@ -267,51 +169,19 @@ impl Options {
         let result = entry.run(|| body(&scope));
         let (result, payload) = split(result);
         let conclusion = entry.close(payload);
-        match conclusion.unwind {
-            Unwind::Not => {}
-            unwind => unwinding(unwind, result, entry.shared(), site),
-        }
-        let failures = scope
-            .failures
-            .take(conclusion.strays)
-            .into_iter()
-            .map(|(_, failure)| failure)
-            .collect();
         let tasks = scope.counts().spawned;
-        let errors = Errors::new(failures, tasks, conclusion.tally.cancelled);
-        (result.expect("a body that did not panic returned"), errors)
-    }
-}
-
-/// Drops what nobody will see, one by one: a drop that panics takes no other with it.
-fn drop_unreported<T>(values: Vec<T>) {
-    for value in values {
-        drop_caught(value).unwrap_or_else(discard);
-    }
-}
-
-/// A failure as the error of a whole scope.
-pub(super) fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
-    let task = failure.task().cloned();
-    match (failure.into_kind(), task) {
-        (FailureKind::Error(error), _) => error,
-        (FailureKind::Panic(payload), Some(task)) => {
-            let echo = echo(&payload, &task);
-            discard(payload);
-            E::from(echo)
-        }
-        (FailureKind::Panic(_), None) => unreachable!("a body's panic is resumed"),
+        scope.failures.collect(result, conclusion, tasks, entry.shared(), site)
     }
 }
 
 impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
     fn of(entry: &Entry) -> Self {
         entry.shared().keep_strays();
-        TryScope { plain: Scope::of(entry), failures: Failures(Mutex::new(Vec::new())) }
+        TryScope { plain: Scope::of(entry), failures: Failures::new() }
     }
 
     pub(super) fn report(&'scope self) -> Report<'scope, E> {
-        Report(&self.failures)
+        self.failures.report()
     }
 
     /// Starts a task that may fail; see [`Scope::spawn`].
@@ -359,12 +229,6 @@ impl<'scope, 'env, E: 'env> Deref for TryScope<'scope, 'env, E> {
 impl<E> fmt::Debug for TryScope<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TryScope").field("plain", &self.plain).finish_non_exhaustive()
-    }
-}
-
-impl<E> fmt::Debug for Failures<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Failures").field(&self.0.lock().len()).finish()
     }
 }
 

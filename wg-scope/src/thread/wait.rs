@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use wg_core::sync::{current, now, park_until};
 
-use super::frame::{self, Role};
+use super::frame;
 use super::runner::run_one;
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::cancel::Node;
 use crate::cause::{Cause, Stopped};
+use crate::context::{self, Role};
 use crate::ledger::stopped;
 
 /// Why a wait ended without what it waited for.
@@ -52,7 +53,7 @@ fn wait_with<T, A>(
     if let Some(found) = poll(&waker) {
         return Ok(found);
     }
-    let here = frame::innermost().filter(|node| !Arc::ptr_eq(node, &scope.node));
+    let here = context::innermost().filter(|node| !Arc::ptr_eq(node, &scope.node));
     let nodes = Listening::to(&waker, [Some(&scope.node), here.as_ref()]);
     let in_body = frame::role_in(scope) == Some(Role::Body);
     let _asleep = fall_asleep();
@@ -61,7 +62,7 @@ fn wait_with<T, A>(
             return Ok(found);
         }
         if let Some(cause) = nodes.cause() {
-            return Err(Vain::Stopped(frame::tell(stopped(Some(cause)))));
+            return Err(Vain::Stopped(context::tell(stopped(Some(cause)))));
         }
         let until = nodes.deadline().into_iter().chain(deadline).min();
         if let Some(until) = until {

@@ -8,17 +8,18 @@ use super::FanOut;
 use super::feed::Feed;
 use super::mapping::{Done, Mapping, drop_each};
 use crate::cause::{Cause, Stopped};
+use crate::closing::unwinding;
 use crate::failure::{Errors, Failure, FailureKind};
+use crate::failures::into_error;
 use crate::ledger::{Unwind, stopped};
 use crate::outcome::{Payload, discard};
 use crate::policy::Policy;
 use crate::task_info::Label;
 use crate::thread::crew::Posting;
-use crate::thread::entry::{Entry, unwinding};
+use crate::thread::entry::Entry;
 use crate::thread::runner::finish;
 use crate::thread::scope::Scope;
 use crate::thread::shared::Shared;
-use crate::thread::try_scope::into_error;
 
 /// What came of a fan-out that no panic ended.
 struct Finished<R, E> {

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 
 use wg_core::sync::now;
 
-use super::frame;
-use super::scope::Scope;
 use crate::cancel::Node;
 use crate::cause::Stopped;
+use crate::context;
 use crate::ledger::stopped;
 
-/// A future that is ready when a scope is cancelled, with the cause. Made by [`Scope::cancelled`].
+/// A future that is ready when a scope is cancelled, with the cause. Made by
+/// [`Scope::cancelled`](crate::Scope::cancelled).
 ///
 /// It borrows nothing and may outlive the scope. It is ready each time it is polled from then on.
 ///
@@ -25,28 +25,19 @@ use crate::ledger::stopped;
 pub struct Cancelled {
     node: Arc<Node>,
     listening: Option<(usize, Waker)>,
+    /// Whether those who await it are told that they are stopped.
+    tells: bool,
 }
 
-/// # Awaiting a cancel
-impl Scope<'_, '_> {
-    /// Returns a future that is ready when the scope is cancelled.
-    ///
-    /// The scope's own futures need it not: those that are pending when the scope is cancelled are
-    /// dropped at once. It is for futures that go on after that: those of a
-    /// [shielded](crate::Options::shield) scope inside, or on another executor.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let said = wg::scope(|s| {
-    ///     let cancelled = s.cancelled();
-    ///     s.cancel("enough");
-    ///     wg::options().shield().scope(|inner| inner.spawn_future(cancelled).join())
-    /// });
-    /// assert_eq!(said.to_string(), "stopped: cancelled: enough");
-    /// ```
-    pub fn cancelled(&self) -> Cancelled {
-        Cancelled { node: Arc::clone(&self.shared().node), listening: None }
+impl Cancelled {
+    pub(crate) fn of(node: &Arc<Node>) -> Self {
+        Cancelled { node: Arc::clone(node), listening: None, tells: true }
+    }
+
+    /// As [`of`](Self::of), for a node that stands for a time.
+    #[cfg(feature = "local")]
+    pub(crate) fn passing_of(node: &Arc<Node>) -> Self {
+        Cancelled { node: Arc::clone(node), listening: None, tells: false }
     }
 }
 
@@ -75,7 +66,8 @@ impl Future for Cancelled {
             self.node.pass(now());
         }
         match self.node.cause() {
-            Some(cause) => Poll::Ready(frame::tell(stopped(Some(cause)))),
+            Some(cause) if self.tells => Poll::Ready(context::tell(stopped(Some(cause)))),
+            Some(cause) => Poll::Ready(stopped(Some(cause))),
             None => Poll::Pending,
         }
     }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::{self, Condvar, Mutex, now};
 
-use super::process::{GENERATIONS, generation};
 use crate::cancel::Node;
 use crate::cause::Cause;
+use crate::process::{GENERATIONS, generation};
 
 /// How long the thread stays when nothing is watched.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -35,13 +35,13 @@ struct Inner {
 
 /// A deadline that is watched until this is dropped.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     place: (Instant, u64),
     generation: usize,
 }
 
 /// Watches the deadline of this scope, if it has one of its own.
-pub(super) fn watch(node: &Arc<Node>) -> Option<Watched> {
+pub(crate) fn watch(node: &Arc<Node>) -> Option<Watched> {
     let deadline = node.own_deadline()?;
     if deadline <= now() {
         node.cancel(Cause::Deadline);

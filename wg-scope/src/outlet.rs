@@ -24,7 +24,7 @@ use wg_core::sync::{AtomicBool, Mutex, Ordering};
 use crate::task_info::TaskInfo;
 
 /// The queue of results of tasks of one type.
-pub(super) struct Outlet<T> {
+pub(crate) struct Outlet<T> {
     inner: Mutex<Inner<T>>,
     /// How many results may wait before a task that delivers does; `usize::MAX` stands for no
     /// bound.
@@ -51,23 +51,23 @@ struct Inner<T> {
 }
 
 /// A value that a task delivered.
-pub(super) struct Arrived<T> {
+pub(crate) struct Arrived<T> {
     /// Which of the outlet's tasks it was.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Whom a panic in the value's drop is entered for.
-    pub(super) task: TaskInfo,
-    pub(super) value: T,
+    pub(crate) task: TaskInfo,
+    pub(crate) value: T,
 }
 
 /// The place of a task on the roll.
-pub(super) struct Ticket {
-    pub(super) number: u64,
+pub(crate) struct Ticket {
+    pub(crate) number: u64,
     key: usize,
 }
 
 /// What became of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Receiver {
+pub(crate) enum Receiver {
     Present,
     /// It is gone, and what has not begun need not.
     Gone,
@@ -76,17 +76,17 @@ pub(super) enum Receiver {
 }
 
 /// How things stood when the reader looked.
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Every task with a lower number has ended, and what it delivered has been taken. None if
     /// something still waits to be taken.
-    pub(super) frontier: Option<u64>,
+    pub(crate) frontier: Option<u64>,
     /// Nobody is on the roll.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl<T> Outlet<T> {
     /// Creates an empty outlet; `reader` wakes who will probably read it.
-    pub(super) fn new(bound: usize, reader: Waker) -> Self {
+    pub(crate) fn new(bound: usize, reader: Waker) -> Self {
         let inner = Inner {
             arrived: VecDeque::new(),
             roll: Roll::default(),
@@ -101,19 +101,19 @@ impl<T> Outlet<T> {
         Outlet { inner: Mutex::new(inner), bound, unwanted: AtomicBool::new(false) }
     }
 
-    pub(super) fn is_bounded(&self) -> bool {
+    pub(crate) fn is_bounded(&self) -> bool {
         self.bound != usize::MAX
     }
 
     /// Whether a task that has not begun need not.
-    pub(super) fn is_unwanted(&self) -> bool {
+    pub(crate) fn is_unwanted(&self) -> bool {
         // ORDERING: Relaxed. The flag only goes up and says nothing about other memory. Whoever
         // spawns after it went up hands it to the task by the queue's lock.
         self.unwanted.load(Ordering::Relaxed)
     }
 
     /// Enters a task.
-    pub(super) fn enlist(&self) -> Ticket {
+    pub(crate) fn enlist(&self) -> Ticket {
         let mut inner = self.inner.lock();
         let number = inner.spawned;
         inner.spawned += 1;
@@ -122,7 +122,7 @@ impl<T> Outlet<T> {
 
     /// Enters that a task has ended with this value. Returns the place of the value in the order of
     /// delivery; or the value, if there is no receiver.
-    pub(super) fn deliver(&self, ticket: &Ticket, task: TaskInfo, value: T) -> Result<u64, T> {
+    pub(crate) fn deliver(&self, ticket: &Ticket, task: TaskInfo, value: T) -> Result<u64, T> {
         let mut inner = self.inner.lock();
         inner.roll.remove(ticket.key);
         let place = if inner.receiver == Receiver::Present {
@@ -139,7 +139,7 @@ impl<T> Outlet<T> {
     }
 
     /// Enters that a task has ended without a value.
-    pub(super) fn end(&self, ticket: &Ticket) {
+    pub(crate) fn end(&self, ticket: &Ticket) {
         let mut inner = self.inner.lock();
         inner.roll.remove(ticket.key);
         let reader = inner.call_reader();
@@ -149,7 +149,7 @@ impl<T> Outlet<T> {
 
     /// Whether whoever delivered the value with this place may go on; if not, it is woken when that
     /// may have changed.
-    pub(super) fn may_pass(&self, place: u64, waker: &Waker) -> bool {
+    pub(crate) fn may_pass(&self, place: u64, waker: &Waker) -> bool {
         let mut inner = self.inner.lock();
         let free = place < inner.taken.saturating_add(self.bound as u64);
         // On the thread of the reader, which cannot take anything before this one has gone on,
@@ -166,14 +166,14 @@ impl<T> Outlet<T> {
     }
 
     /// Takes back what [`may_pass`](Self::may_pass) entered.
-    pub(super) fn pass(&self, place: u64) {
+    pub(crate) fn pass(&self, place: u64) {
         let old = self.inner.lock().blocked.remove(&place);
         drop(old);
     }
 
     /// Whether somebody waits for the reader; if not, the reader is woken when that may have
     /// changed.
-    pub(super) fn holds_up(&self, reader: &Waker) -> bool {
+    pub(crate) fn holds_up(&self, reader: &Waker) -> bool {
         let mut inner = self.inner.lock();
         let holds_up = inner.arrived.len() > self.bound;
         let old = inner.await_by(reader, !holds_up);
@@ -184,13 +184,13 @@ impl<T> Outlet<T> {
 
     /// Moves what has arrived into `hand`, which is empty: everything, or one value where there is
     /// a bound, so that what was taken is what was asked for.
-    pub(super) fn take(&self, hand: &mut VecDeque<Arrived<T>>) -> Look {
+    pub(crate) fn take(&self, hand: &mut VecDeque<Arrived<T>>) -> Look {
         self.take_with(hand, |_, _| None)
     }
 
     /// As [`take`](Self::take). If there is nothing, `reader` is woken when that has changed, or
     /// when a task has ended.
-    pub(super) fn take_or_await(&self, hand: &mut VecDeque<Arrived<T>>, reader: &Waker) -> Look {
+    pub(crate) fn take_or_await(&self, hand: &mut VecDeque<Arrived<T>>, reader: &Waker) -> Look {
         self.take_with(hand, |inner, nothing| inner.await_by(reader, nothing))
     }
 
@@ -219,7 +219,7 @@ impl<T> Outlet<T> {
 
     /// Enters that the receiver is gone. Returns what it left, which is to be dropped by the
     /// caller.
-    pub(super) fn leave(&self, how: Receiver) -> VecDeque<Arrived<T>> {
+    pub(crate) fn leave(&self, how: Receiver) -> VecDeque<Arrived<T>> {
         let mut inner = self.inner.lock();
         if inner.receiver == Receiver::Present {
             inner.receiver = how;
@@ -233,7 +233,7 @@ impl<T> Outlet<T> {
     }
 
     /// How many tasks have not ended, and how many values wait to be taken.
-    pub(super) fn numbers(&self) -> (usize, usize) {
+    pub(crate) fn numbers(&self) -> (usize, usize) {
         let inner = self.inner.lock();
         (inner.roll.len(), inner.arrived.len())
     }
@@ -341,7 +341,7 @@ impl Roll {
 }
 
 /// From how many places on a buffer that has become empty is given back.
-pub(super) const ROOMY: usize = 1024;
+pub(crate) const ROOMY: usize = 1024;
 
 #[cfg(all(test, not(wg_loom)))]
 mod tests {

@@ -6,16 +6,16 @@ use std::task::Waker;
 
 use wg_core::sync::Mutex;
 
-use super::shared::Shared;
-use super::task::Settle;
 use crate::cause::Stopped;
 use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload};
 use crate::policy::Verdict;
+use crate::record::Record;
+use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
 /// Where the outcome of a task is laid down for its handle.
-pub(super) struct Ending<T, S> {
+pub(crate) struct Ending<T, S> {
     label: Label,
     settle: S,
     slot: Mutex<Slot<T>>,
@@ -37,19 +37,19 @@ enum Holder {
 }
 
 impl<T, S: Settle<T>> Ending<T, S> {
-    pub(super) fn new(label: Label, settle: S) -> Self {
+    pub(crate) fn new(label: Label, settle: S) -> Self {
         Ending { label, settle, slot: Mutex::new(Slot::Open(Holder::Busy)) }
     }
 
-    pub(super) fn task(&self, index: u64) -> TaskInfo {
+    pub(crate) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
     }
 
     /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
     /// `told`: it may have ended so because it was told that it is stopped.
-    pub(super) fn conclude(
+    pub(crate) fn conclude(
         &self,
-        scope: &Shared,
+        record: &Record,
         index: u64,
         result: Result<Option<T>, Payload>,
         told: bool,
@@ -59,29 +59,29 @@ impl<T, S: Settle<T>> Ending<T, S> {
         let outcome = match result {
             Ok(Some(value)) => {
                 if self.settle.is_error(&value) {
-                    (order, verdict) = scope.judge_error(&self.task(index));
+                    (order, verdict) = record.judge_error(&self.task(index));
                     order = if told { as_echo(order) } else { order };
                 } else {
-                    verdict = scope.judge_value(|| self.task(index));
+                    verdict = record.judge_value(|| self.task(index));
                 }
                 Outcome::Value(value)
             }
             Ok(None) => {
-                scope.cancelled(&self.task(index));
-                Outcome::Lost(Box::new(scope.stopped()))
+                record.cancelled(&self.task(index));
+                Outcome::Lost(Box::new(record.stopped()))
             }
-            Err(payload) => Outcome::Lost(Box::new(self.panicked(scope, index, payload))),
+            Err(payload) => Outcome::Lost(Box::new(self.panicked(record, index, payload))),
         };
-        self.lay_down(scope, index, outcome, order);
-        scope.obey(verdict);
+        self.lay_down(record, index, outcome, order);
+        record.obey(verdict);
     }
 
-    fn lay_down(&self, scope: &Shared, index: u64, outcome: Outcome<T>, order: usize) {
+    fn lay_down(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize) {
         let mut slot = self.slot.lock();
         match mem::replace(&mut *slot, Slot::Taken) {
             Slot::Open(Holder::Gone) => {
                 drop(slot);
-                self.forgo(scope, index, outcome, order);
+                self.forgo(record, index, outcome, order);
             }
             Slot::Open(holder) => {
                 *slot = Slot::Ended(outcome, order);
@@ -89,7 +89,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
                 if let Holder::Waiting(waker) = holder {
                     // It may be anybody's.
                     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                        self.panicked(scope, index, payload);
+                        self.panicked(record, index, payload);
                     }
                 }
             }
@@ -98,9 +98,9 @@ impl<T, S: Settle<T>> Ending<T, S> {
     }
 
     /// Enters a panic of the task.
-    pub(super) fn panicked(&self, scope: &Shared, index: u64, payload: Payload) -> Stopped {
+    pub(crate) fn panicked(&self, record: &Record, index: u64, payload: Payload) -> Stopped {
         let task = self.task(index);
-        let (echo, failure) = scope.panicked(payload, &task);
+        let (echo, failure) = record.panicked(payload, &task);
         if let Some((payload, order)) = failure {
             self.settle.caught(task, payload, order);
         }
@@ -109,16 +109,16 @@ impl<T, S: Settle<T>> Ending<T, S> {
 
     /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
     /// happens.
-    fn forgo(&self, scope: &Shared, index: u64, outcome: Outcome<T>, order: usize) {
+    fn forgo(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize) {
         let task = self.task(index);
         let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
         if let Err(payload) = catch_unwind(settled) {
-            self.panicked(scope, index, payload);
+            self.panicked(record, index, payload);
         }
     }
 
     /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
-    pub(super) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
+    pub(crate) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
         // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
         let waker = waker.clone();
         let mut slot = self.slot.lock();
@@ -136,7 +136,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
     }
 
     /// Gives the outcome up: it is settled by whoever finds it first, here or at the task's end.
-    pub(super) fn abandon(&self, scope: Option<&Shared>, index: u64) {
+    pub(crate) fn abandon(&self, record: Option<&Record>, index: u64) {
         let mut slot = self.slot.lock();
         match mem::replace(&mut *slot, Slot::Taken) {
             Slot::Open(before) => {
@@ -146,14 +146,14 @@ impl<T, S: Settle<T>> Ending<T, S> {
             }
             Slot::Ended(outcome, order) => {
                 drop(slot);
-                let scope = scope.expect("a handle does not outlive its scope");
-                self.forgo(scope, index, outcome, order);
+                let record = record.expect("a handle does not outlive its scope");
+                self.forgo(record, index, outcome, order);
             }
             Slot::Taken => {}
         }
     }
 
-    pub(super) fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         matches!(*self.slot.lock(), Slot::Ended(..))
     }
 }

@@ -6,7 +6,7 @@ use std::process;
 use wg_core::sync::{self, AtomicU64, Ordering};
 
 /// How many processes in a row, each forked by the one before, have statics of their own.
-pub(super) const GENERATIONS: usize = sync::times(8);
+pub(crate) const GENERATIONS: usize = sync::times(8);
 
 sync::global! {
     /// The process's number in the upper half, its generation in the lower.
@@ -14,7 +14,7 @@ sync::global! {
 }
 
 /// Returns the place of this process's own statics, below [`GENERATIONS`].
-pub(super) fn generation() -> usize {
+pub(crate) fn generation() -> usize {
     let own = u64::from(process::id());
     // ORDERING: Relaxed. The word stands for itself: between a fork and the first call here there
     // is one thread, and what it read before the fork it has.

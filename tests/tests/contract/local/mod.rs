@@ -1,0 +1,3 @@
+//! What scopes inside the current task promise.
+
+mod life;

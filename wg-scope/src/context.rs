@@ -1,0 +1,85 @@
+//! Where a thread stands: in the bodies and tasks of which scopes, of whatever kind, from the
+//! outermost to the innermost; and what those on it were told.
+
+use std::cell::{Cell, RefCell};
+
+use wg_core::sync::{self, Arc};
+
+use crate::cancel::Node;
+use crate::cause::Stopped;
+
+/// What a thread does in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It runs the body, or waits at the end. It holds no slot.
+    Body,
+    /// It runs a task, in a slot.
+    Task,
+}
+
+/// Where a thread stands, as it can be handed on to another one.
+#[derive(Default)]
+pub(crate) struct Context(Vec<(Arc<Node>, Role)>);
+
+sync::thread_local! {
+    static CONTEXT: RefCell<Context> = const { RefCell::new(Context(Vec::new())) };
+    /// How often somebody on this thread was told that he is stopped.
+    static TOLD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Leaves what was entered when it is dropped, in the reverse order.
+#[must_use]
+pub(crate) struct Entered(());
+
+/// Enters a scope. In a thread whose locals are gone already, nothing is known: its scopes hear of
+/// no outer one.
+pub(crate) fn enter(node: &Arc<Node>, role: Role) -> Entered {
+    let place = (Arc::clone(node), role);
+    let _ = CONTEXT.try_with(|context| context.borrow_mut().0.push(place));
+    Entered(())
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = CONTEXT.try_with(|context| context.borrow_mut().0.pop());
+        drop(left);
+    }
+}
+
+/// Returns the innermost scope that this thread is in.
+pub(crate) fn innermost() -> Option<Arc<Node>> {
+    let last =
+        |context: &RefCell<Context>| context.borrow().0.last().map(|(node, _)| Arc::clone(node));
+    CONTEXT.try_with(last).ok().flatten()
+}
+
+/// Whether this thread runs a task of this scope, or something that was started in one here.
+pub(crate) fn is_in_a_task_of(node: &Arc<Node>) -> bool {
+    let is_in = |context: &RefCell<Context>| {
+        let context = context.borrow();
+        context.0.iter().any(|(other, role)| *role == Role::Task && Arc::ptr_eq(other, node))
+    };
+    CONTEXT.try_with(is_in).unwrap_or_default()
+}
+
+/// How many bodies and tasks this thread stands in, one inside the other.
+pub(crate) fn depth() -> usize {
+    CONTEXT.try_with(|context| context.borrow().0.len()).unwrap_or_default()
+}
+
+/// Has this thread stand there, and returns where it stood.
+pub(crate) fn exchange(context: Context) -> Context {
+    CONTEXT.try_with(|own| own.replace(context)).unwrap_or_default()
+}
+
+/// Enters that somebody on this thread is told that he is stopped: an error that he returns from now
+/// on may be the echo of that.
+pub(crate) fn tell(stopped: Stopped) -> Stopped {
+    let _ = TOLD.try_with(|told| told.set(told.get() + 1));
+    stopped
+}
+
+/// Returns how often that has happened.
+pub(crate) fn told() -> u64 {
+    TOLD.try_with(Cell::get).unwrap_or_default()
+}

@@ -1,0 +1,359 @@
+//! One future on its way to its end: in line, polled by its place or in place by its joiner.
+
+use std::future::Future;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use wg_core::OwnedToken;
+use wg_core::sync::Mutex;
+
+use super::line::Key;
+use super::place::{Child, Holds, Polls};
+use super::shared::Shared;
+use crate::context::{self, Role};
+use crate::ending::Ending;
+use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::settle::Settle;
+use crate::task_info::{Label, TaskInfo};
+
+/// How many tasks may be polled inside each other. Beyond that, a task that is joined at a limit
+/// goes on beside its joiner, in its slot: a chain of joins may be longer than the stack.
+const DEEP: usize = 32;
+
+/// A child as whoever polls it sees it.
+pub(crate) trait Drive {
+    fn drive(&self, key: Key) -> bool;
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()>;
+    fn cancel(&self, whose: Whose) -> bool;
+    fn is_waiting(&self) -> bool;
+    fn info(&self) -> TaskInfo;
+}
+
+/// In whose hands a child is that is to be dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Lines,
+    Places,
+}
+
+/// A child that may go to other threads.
+#[derive(Clone)]
+pub(crate) struct Sendable<'env>(Arc<dyn Drive + Send + Sync + 'env>);
+
+impl<'env> Sendable<'env> {
+    pub(crate) fn new<C: Drive + Send + Sync + 'env>(cell: Arc<C>) -> Self {
+        Sendable(cell)
+    }
+}
+
+impl Child for Sendable<'_> {
+    fn drive(&self, key: Key) -> bool {
+        self.0.drive(key)
+    }
+
+    fn cancel(&self) -> bool {
+        self.0.cancel(Whose::Lines)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.0.is_waiting()
+    }
+
+    fn info(&self) -> TaskInfo {
+        self.0.info()
+    }
+}
+
+/// A child in the hands of its place: ready when it has ended. Dropping it drops the child's future,
+/// which has been cancelled then.
+pub(crate) struct Driven<'env>(pub(crate) Sendable<'env>);
+
+impl Future for Driven<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.0.poll(context)
+    }
+}
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        self.0.0.cancel(Whose::Places);
+    }
+}
+
+/// A child as its handle sees it.
+pub(crate) trait Join<T> {
+    /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is; and polls the
+    /// child here, if it has no slot and the one who asks has one.
+    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>>;
+
+    /// Gives the outcome up.
+    fn leave(self: Arc<Self>);
+
+    fn is_finished(&self) -> bool;
+
+    fn info(&self) -> TaskInfo;
+}
+
+pub(crate) struct Cell<P: Polls, F: Future, S> {
+    shared: Arc<Shared<P>>,
+    index: u64,
+    ending: Ending<F::Output, S>,
+    stage: Mutex<Stage<F>>,
+}
+
+enum Stage<F> {
+    /// In line, for a slot.
+    Waiting(Rest<F>),
+    /// In the hands of its place.
+    Driven(Rest<F>),
+    /// In the hands of whoever joins it, and in that one's slot.
+    InPlace(Rest<F>),
+    /// Somebody polls it.
+    Polled,
+    Ended,
+}
+
+/// What is left of a child that has not ended.
+struct Rest<F> {
+    future: Pin<Box<F>>,
+    /// None if the scope had ended before there was the child.
+    token: Option<OwnedToken>,
+    /// Where it stands among those that run, if it does.
+    key: Option<Key>,
+    has_slot: bool,
+    begun: bool,
+    /// Whether it was told that it is stopped: its error may be the echo of that.
+    told: bool,
+}
+
+impl<P, F, S> Cell<P, F, S>
+where
+    P: Holds<Self>,
+    F: Future,
+    S: Settle<F::Output>,
+{
+    /// Spawns a child.
+    pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self> {
+        let token = shared.token();
+        let future = Box::pin(future);
+        let rest = Rest { future, token, key: None, has_slot: false, begun: false, told: false };
+        let cell = Arc::new(Cell {
+            shared: Arc::clone(shared),
+            index: shared.number(),
+            ending: Ending::new(label, settle),
+            stage: Mutex::new(Stage::Polled),
+        });
+        if rest.token.is_none() || shared.skips(cell.index) {
+            cell.end(rest, Ok(None));
+        } else {
+            *cell.stage.lock() = Stage::Waiting(rest);
+            shared.submit(cell.child(), false);
+        }
+        cell
+    }
+
+    fn child(self: &Arc<Self>) -> P::Child {
+        P::child(Arc::clone(self))
+    }
+}
+
+impl<P, F, S> Cell<P, F, S>
+where
+    P: Polls,
+    F: Future,
+    S: Settle<F::Output>,
+{
+    /// Polls a child that is in hand.
+    fn advance(&self, mut rest: Rest<F>, context: &mut Context<'_>) -> Option<Rest<F>> {
+        if !rest.begun && self.shared.skips(self.index) {
+            self.end(rest, Ok(None));
+            return None;
+        }
+        rest.begun = true;
+        let told = context::told();
+        let place = context::enter(&self.shared.node, Role::Task);
+        let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(context));
+        let polled = catch_unwind(poll);
+        drop(place);
+        rest.told |= context::told() != told;
+        match polled {
+            Ok(Poll::Pending) => return Some(rest),
+            Ok(Poll::Ready(value)) => self.end(rest, Ok(Some(value))),
+            Err(payload) => self.end(rest, Err(payload)),
+        }
+        None
+    }
+
+    /// Ends a child that is in hand. When the token goes, at the very end, everything of the user's
+    /// has been dropped or handed over (rule 1).
+    fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
+        let Rest { future, token, key, has_slot, told, .. } = rest;
+        let record = &**self.shared;
+        let result = match (drop_caught(future), result) {
+            (Ok(()), result) => result,
+            (Err(payload), Ok(value)) => {
+                // As with a closure, a panic in the drop of what it holds costs it its value.
+                if let Err(worse) = drop_caught(value) {
+                    self.ending.panicked(record, self.index, worse);
+                }
+                Err(payload)
+            }
+            (Err(worse), Err(payload)) => {
+                self.ending.panicked(record, self.index, worse);
+                Err(payload)
+            }
+        };
+        *self.stage.lock() = Stage::Ended;
+        self.ending.conclude(record, self.index, result, told);
+        self.shared.end(key, has_slot);
+        drop(token);
+        if self.shared.group.count() == 0 {
+            self.shared.signal.ring();
+        }
+    }
+
+    /// Whether whoever polls here may poll the child here: in a slot of the scope.
+    fn is_in_a_slot(&self) -> bool {
+        context::is_in_a_task_of(&self.shared.node)
+    }
+}
+
+impl<P, F, S> Drive for Cell<P, F, S>
+where
+    P: Polls,
+    F: Future,
+    S: Settle<F::Output>,
+{
+    fn drive(&self, key: Key) -> bool {
+        let mut stage = self.stage.lock();
+        match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::Waiting(mut rest) => {
+                rest.has_slot = true;
+                rest.key = Some(key);
+                *stage = Stage::Driven(rest);
+                true
+            }
+            other => {
+                *stage = other;
+                false
+            }
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut stage = self.stage.lock();
+        let rest = match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::Driven(rest) => rest,
+            other => {
+                *stage = other;
+                return Poll::Ready(());
+            }
+        };
+        drop(stage);
+        match self.advance(rest, context) {
+            Some(rest) => {
+                *self.stage.lock() = Stage::Driven(rest);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn cancel(&self, whose: Whose) -> bool {
+        let mut stage = self.stage.lock();
+        let rest = match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::Waiting(rest) if whose == Whose::Lines => rest,
+            Stage::Driven(rest) if whose == Whose::Places => rest,
+            other => {
+                *stage = other;
+                return false;
+            }
+        };
+        drop(stage);
+        self.end(rest, Ok(None));
+        true
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Waiting(_))
+    }
+
+    fn info(&self) -> TaskInfo {
+        self.ending.task(self.index)
+    }
+}
+
+impl<P, F, S> Join<F::Output> for Cell<P, F, S>
+where
+    P: Holds<Self>,
+    F: Future,
+    S: Settle<F::Output>,
+{
+    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        if let Some(outcome) = self.ending.take(context.waker()) {
+            return Poll::Ready(outcome);
+        }
+        let in_a_slot = self.is_in_a_slot();
+        let mut stage = self.stage.lock();
+        let rest = match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::InPlace(rest) => rest,
+            Stage::Waiting(mut rest) if in_a_slot => {
+                drop(stage);
+                let key = self.shared.begin_in_place(self.ending.task(self.index));
+                rest.key = Some(key);
+                if context::depth() > DEEP {
+                    *self.stage.lock() = Stage::Driven(rest);
+                    self.shared.start(self.child(), key);
+                    return Poll::Pending;
+                }
+                rest
+            }
+            other => {
+                *stage = other;
+                return Poll::Pending;
+            }
+        };
+        match self.advance(rest, context) {
+            Some(rest) => *self.stage.lock() = Stage::InPlace(rest),
+            None => {
+                if let Some(outcome) = self.ending.take(context.waker()) {
+                    return Poll::Ready(outcome);
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn leave(self: Arc<Self>) {
+        self.ending.abandon(Some(&**self.shared), self.index);
+        let mut stage = self.stage.lock();
+        let mut rest = match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::InPlace(rest) => rest,
+            other => {
+                *stage = other;
+                return;
+            }
+        };
+        drop(stage);
+        // From here on it needs a slot of its own, or is dropped with its scope.
+        if self.shared.is_cancelled() {
+            return self.end(rest, Ok(None));
+        }
+        self.shared.end(rest.key.take(), false);
+        *self.stage.lock() = Stage::Waiting(rest);
+        self.shared.submit(self.child(), true);
+    }
+
+    fn is_finished(&self) -> bool {
+        self.ending.is_ended()
+    }
+
+    fn info(&self) -> TaskInfo {
+        self.ending.task(self.index)
+    }
+}

@@ -1,0 +1,29 @@
+//! What scopes of futures have in common, wherever their futures are polled: `local` polls them in
+//! the task that awaits the scope, `tokio` on a runtime. Both are a [`place::Place`].
+//!
+//! From the surface down: `surface` (starting tasks), `try_scope`, `scope`, `steer` (watching and
+//! cancelling), `task` (their handles) → `run` (a scope from its beginning to its end) → `cell` (one
+//! future on its way to its end) → `shared` (what a scope's parts share) → `line` (who may run) and
+//! `signal` (waking the scope's own future).
+
+mod cell;
+mod line;
+mod place;
+mod run;
+mod scope;
+mod shared;
+mod signal;
+mod steer;
+mod surface;
+mod task;
+mod try_scope;
+
+pub(crate) use self::cell::{Drive, Driven, Sendable};
+pub use self::place::Place;
+pub(crate) use self::place::{Holds, Polls};
+pub(crate) use self::run::{Stopping, collect, plain, tried};
+pub use self::scope::{AsyncNamed, AsyncScope};
+pub(crate) use self::shared::Shared;
+pub(crate) use self::surface::surface;
+pub use self::task::{AsyncTask, TryAsyncTask};
+pub use self::try_scope::TryAsyncScope;

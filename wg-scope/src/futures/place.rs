@@ -1,0 +1,59 @@
+//! Where futures are polled.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::line::Key;
+use super::shared::Shared;
+use crate::task_info::TaskInfo;
+
+/// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
+///
+/// [`local::Local`](crate::local::Local) and, with the feature `tokio`, `tokio::Tokio` are such
+/// places. It cannot be implemented elsewhere.
+#[expect(private_bounds, reason = "sealed")]
+pub trait Place: Polls {}
+
+impl<P: Polls> Place for P {}
+
+/// What a place does. It has no lifetime of its own, so that a scope's type names that of what it
+/// borrows once: only then can the compiler see that a future is `Send` that holds one.
+pub(crate) trait Polls: Sized {
+    /// How a child is held.
+    type Child: Child;
+
+    /// By what a child is stopped that this place polls.
+    type Handle;
+
+    /// Polls the body, and sees to it that the children are, until all have ended.
+    type Drive<B: Future>: Future<Output = B::Output>;
+
+    /// Has a child polled until it has ended.
+    fn start(shared: &Arc<Shared<Self>>, child: Self::Child) -> Option<Self::Handle>;
+
+    /// Drops a child as soon as it is not being polled.
+    fn stop(handle: Self::Handle);
+
+    fn drive<B: Future>(shared: Arc<Shared<Self>>, body: B) -> Self::Drive<B>;
+
+    /// Drops what was started and not polled yet.
+    fn abandon(shared: &Shared<Self>);
+}
+
+/// A place that can hold such cells.
+pub(crate) trait Holds<C>: Polls {
+    fn child(cell: Arc<C>) -> Self::Child;
+}
+
+/// A child as its scope sees it.
+pub(crate) trait Child: Clone {
+    /// Gives a child that waits to its place, with a slot. Returns false if it does not wait.
+    fn drive(&self, key: Key) -> bool;
+
+    /// Drops a child that waits. Returns false if it does not.
+    fn cancel(&self) -> bool;
+
+    fn is_waiting(&self) -> bool;
+
+    fn info(&self) -> TaskInfo;
+}

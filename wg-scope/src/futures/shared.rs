@@ -1,0 +1,232 @@
+//! What the body, the children and the handles of one scope share.
+
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use wg_core::sync::{Mutex, now};
+use wg_core::{OwnedToken, WaitGroup};
+
+use super::line::{Key, Line, Numbers};
+use super::place::{Child, Polls};
+use super::signal::Signal;
+use crate::cause::Cause;
+use crate::options::Options;
+use crate::outcome::discard;
+use crate::policy::Policy;
+use crate::record::Record;
+use crate::report::{Alive, Counts, NAMED, StillRunning};
+use crate::task_info::TaskInfo;
+
+pub(crate) struct Shared<P: Polls> {
+    record: Record,
+    /// The tasks that have not ended.
+    pub(crate) group: Arc<WaitGroup>,
+    pub(crate) signal: Arc<Signal>,
+    line: Mutex<Line<P::Child, P::Handle>>,
+    pub(crate) place: P,
+    /// How long tasks that run have after a cancel.
+    pub(crate) grace: Option<Duration>,
+}
+
+impl<P: Polls> Shared<P> {
+    pub(crate) fn new(options: &Options, policy: Policy, place: P) -> Arc<Self> {
+        let limit = options.limit.map_or(usize::MAX, std::num::NonZeroUsize::get);
+        Arc::new(Shared {
+            record: Record::new(options, policy),
+            group: Arc::new(WaitGroup::new()),
+            signal: Arc::default(),
+            line: Mutex::new(Line::new(limit)),
+            place,
+            grace: options.grace,
+        })
+    }
+
+    /// Counts one more task. None if the scope has ended.
+    pub(crate) fn token(&self) -> Option<OwnedToken> {
+        self.group.try_owned_token().ok()
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.line.lock().number()
+    }
+
+    /// Whether every task has ended; then no more are let in.
+    pub(crate) fn has_ended(&self) -> bool {
+        if self.group.count() > 0 {
+            return false;
+        }
+        self.group.close();
+        // Somebody may have been faster.
+        self.group.count() == 0
+    }
+
+    /// Whether the body is not to be waited for any more: the scope has failed, or has been cancelled
+    /// from outside, and every task has ended. If it was cancelled by hand the body goes on.
+    pub(crate) fn gives_up(&self) -> bool {
+        if !self.is_cancelled() || !self.signal.is_stopped() || self.group.count() > 0 {
+            return false;
+        }
+        let by_hand =
+            |cause| matches!(cause, Cause::Asked(_) | Cause::Decided | Cause::ReceiverGone);
+        !self.node.cause().is_none_or(by_hand)
+    }
+
+    /// Starts a child as soon as there is a slot for it. `first`: before all others that wait.
+    pub(crate) fn submit(self: &Arc<Self>, child: P::Child, first: bool) {
+        let begins = self.line.lock().enter(child, first);
+        if let Some((child, key)) = begins {
+            let driven = child.drive(key);
+            debug_assert!(driven, "nobody has its handle");
+            self.start(child, key);
+        }
+        // Whoever cancelled the scope may have looked at the line before the child was there.
+        if self.record.is_cancelled() {
+            self.drain();
+        }
+    }
+
+    /// Has a child polled by its place.
+    pub(crate) fn start(self: &Arc<Self>, child: P::Child, key: Key) {
+        let index = child.info().index();
+        let handle = P::start(self, child);
+        if let Some(handle) = handle {
+            let late = self.line.lock().attach(key, index, handle);
+            late.into_iter().for_each(P::stop);
+        }
+    }
+
+    /// Enters that a child that waited is begun in the slot of another.
+    pub(crate) fn begin_in_place(&self, task: TaskInfo) -> Key {
+        self.line.lock().begin_in_place(task)
+    }
+
+    /// Enters the end of a child, or that it waits again, and gives its slot to the next.
+    pub(crate) fn end(self: &Arc<Self>, key: Option<Key>, had_slot: bool) {
+        let Some(key) = key else { return };
+        let mut line = self.line.lock();
+        let ended = line.end(key, had_slot);
+        let next = if had_slot { line.next() } else { None };
+        let hopeful = if had_slot { line.hopeful() } else { Vec::new() };
+        drop(line);
+        drop(ended);
+        wake(hopeful);
+        if let Some((child, key)) = next {
+            self.start_or_undo(child, key);
+            self.fill();
+        }
+    }
+
+    /// Starts those that wait, as far as there are slots.
+    fn fill(self: &Arc<Self>) {
+        loop {
+            let mut line = self.line.lock();
+            let next = line.next();
+            let hopeful = line.hopeful();
+            drop(line);
+            wake(hopeful);
+            let Some((child, key)) = next else { return };
+            self.start_or_undo(child, key);
+        }
+    }
+
+    fn start_or_undo(self: &Arc<Self>, child: P::Child, key: Key) {
+        if child.drive(key) {
+            self.line.lock().unqueue();
+            self.start(child, key);
+        } else {
+            // Its joiner was faster.
+            self.line.lock().undo(key);
+        }
+    }
+
+    /// Drops what waits, because the scope is cancelled.
+    pub(crate) fn drain(&self) {
+        let waiting = self.line.lock().drain();
+        for child in waiting {
+            if child.cancel() {
+                self.line.lock().unqueue();
+            }
+        }
+    }
+
+    /// Drops what runs, as soon as it is not being polled.
+    pub(crate) fn stop(&self) {
+        let handles = self.line.lock().stop();
+        handles.into_iter().for_each(P::stop);
+    }
+
+    /// Whether there is room for a child that is spawned now; if not, `waker` is woken when that may
+    /// have changed.
+    pub(crate) fn has_room(&self, waker: Option<&Waker>) -> bool {
+        let waker = waker.cloned();
+        let mut line = self.line.lock();
+        let room = line.has_room();
+        if let (false, Some(waker)) = (room, waker) {
+            line.hope(waker);
+        }
+        room
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.line.lock().limit()
+    }
+
+    pub(crate) fn set_limit(self: &Arc<Self>, limit: usize) {
+        self.line.lock().set_limit(limit);
+        self.fill();
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let Numbers { spawned, waiting, running } = self.line.lock().numbers();
+        let spawned = usize::try_from(spawned).unwrap_or(usize::MAX);
+        let ended = spawned.saturating_sub(waiting + running);
+        Counts { spawned, waiting, running, ended }
+    }
+
+    /// Begins to count the age of what runs.
+    pub(crate) fn look(&self) {
+        self.line.lock().look();
+    }
+
+    pub(crate) fn alive(&self) -> StillRunning {
+        let mut line = self.line.lock();
+        line.look();
+        let running = line.alive(NAMED);
+        let waiting = line.first(NAMED - running.len());
+        drop(line);
+        let time = now();
+        let age = |since| time.saturating_duration_since(since);
+        let running = running.into_iter().map(|(task, since)| Alive::new(task, since.map(age)));
+        let waiting = waiting.iter().filter(|child| child.is_waiting());
+        let waiting = waiting.map(|child| Alive::new(child.info(), None));
+        let counts = self.counts();
+        let total = counts.waiting + counts.running;
+        StillRunning::new(self.record.name.as_deref(), running.chain(waiting).collect(), total)
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        // A waker is foreign code. Whoever makes room is not to be blamed for its panic.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            discard(payload);
+        }
+    }
+}
+
+impl<P: Polls> Deref for Shared<P> {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl<P: Polls> std::fmt::Debug for Shared<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("record", &self.record).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,387 @@
+//! Scopes of futures that run inside the current task: they borrow, on any executor.
+//!
+//! ```
+//! let pages = vec!["one", "two", "three"];
+//! let total = futures::executor::block_on(wg::local::scope(async |s| {
+//!     let counts = s.spawn_all(pages.iter().map(|page| async { page.len() }));
+//!     let mut total = 0;
+//!     for count in counts {
+//!         total += count.join().await;
+//!     }
+//!     total
+//! }));
+//! assert_eq!(total, 11);
+//! ```
+//!
+//! Body and tasks are polled together by whoever polls the scope: concurrently, and not in parallel.
+//! Tasks go on whenever the body awaits something, whatever that is. The scope's future is `Send` if
+//! the body's is, so it may be spawned on a runtime of several threads.
+//!
+//! Dropping the scope's future drops its tasks on the spot. Forgetting it leaks them, and nothing
+//! dangles: they are owned by the future that was forgotten.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use wg_core::sync::Mutex;
+
+use crate::cause::Stopped;
+use crate::failure::Errors;
+use crate::futures::{self, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
+use crate::futures::{Driven, Holds, Polls, Sendable, Shared, Stopping, surface};
+use crate::options::{Options, options};
+use crate::policy::Policy;
+
+/// A scope of futures inside the current task.
+pub type Scope<'env> = AsyncScope<Local<'env>>;
+
+/// A scope of futures inside the current task that may fail.
+pub type TryScope<'env, E> = TryAsyncScope<Local<'env>, E>;
+
+/// The handle of a task; see [`AsyncTask`].
+pub type Task<'env, T> = AsyncTask<'env, T>;
+
+/// The handle of a task that may fail; see [`TryAsyncTask`].
+pub type TryTask<'env, T, E> = TryAsyncTask<'env, T, E>;
+
+/// How many children may end before others get a turn that are not of this scope.
+const TURN: usize = 256;
+
+/// Runs `body`, in which tasks may be started that borrow from outside it; ready when the body and
+/// every task have ended.
+///
+/// # Examples
+///
+/// ```
+/// let sum = futures::executor::block_on(wg::local::scope(async |s| {
+///     let left = s.spawn(async { 1 });
+///     let right = s.spawn(async { 2 });
+///     left.join().await + right.join().await
+/// }));
+/// assert_eq!(sum, 3);
+/// ```
+///
+/// Tasks that spawn take a clone of the scope along:
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let leaves = AtomicUsize::new(0);
+/// futures::executor::block_on(wg::local::scope(async |s| {
+///     for _ in 0..3 {
+///         let inner = s.clone();
+///         let leaves = &leaves;
+///         drop(s.spawn(async move {
+///             for _ in 0..4 {
+///                 drop(inner.spawn(async move { leaves.fetch_add(1, Ordering::Relaxed) }));
+///             }
+///         }));
+///     }
+/// }));
+/// assert_eq!(leaves.into_inner(), 12);
+/// ```
+///
+/// # Panics
+///
+/// If a task panics, the others are dropped, and the first panic is resumed here with its payload
+/// unchanged. If the body panics, the same happens, and the body's own panic is the one that is
+/// resumed.
+///
+/// # Cancel safety
+///
+/// Dropping the future cancels the scope and drops the body and every task on the spot.
+///
+/// # Memory ordering
+///
+/// What a task did is visible when the scope is ready, or to whoever awaited it before.
+#[track_caller]
+pub fn scope<'env, F, Fut>(body: F) -> impl Future<Output = Fut::Output> + use<'env, F, Fut>
+where
+    F: FnOnce(Scope<'env>) -> Fut,
+    Fut: Future,
+{
+    options().local().scope(body)
+}
+
+/// As [`scope`], for tasks that may fail: the first failure drops the rest and comes back.
+///
+/// # Examples
+///
+/// ```
+/// let total = futures::executor::block_on(wg::local::try_scope(async |s| {
+///     let one = s.spawn(async { "1".parse::<i32>().map_err(|error| error.to_string()) });
+///     drop(s.spawn(async { Err::<(), _>(String::from("broken")) }));
+///     one.await
+/// }));
+/// assert_eq!(total, Err(String::from("broken")));
+/// ```
+///
+/// # Errors
+///
+/// The first error by completion: of a task that nobody awaited, or of the body. If tasks were lost
+/// to a deadline or to an outer scope's cancel, [`Stopped`] says so.
+///
+/// # Panics
+///
+/// As [`scope`].
+///
+/// # Cancel safety
+///
+/// As [`scope`].
+#[track_caller]
+pub fn try_scope<'env, F, Fut, R, E>(
+    body: F,
+) -> impl Future<Output = Result<R, E>> + use<'env, F, Fut, R, E>
+where
+    F: FnOnce(TryScope<'env, E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: From<Stopped> + Send + 'env,
+{
+    options().local().try_scope(body)
+}
+
+/// As [`scope`], for tasks that may fail: none cancels another, and every failure comes back.
+///
+/// # Panics
+///
+/// As [`scope`].
+///
+/// # Cancel safety
+///
+/// As [`scope`].
+#[track_caller]
+pub fn collect_scope<'env, F, Fut, E>(
+    body: F,
+) -> impl Future<Output = (Fut::Output, Errors<E>)> + use<'env, F, Fut, E>
+where
+    F: FnOnce(TryScope<'env, E>) -> Fut,
+    Fut: Future,
+    E: Send + 'env,
+{
+    options().local().collect_scope(body)
+}
+
+/// Options for scopes inside the current task. Made by [`Options::local`].
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a scope is started with them"]
+pub struct Builder {
+    options: Options,
+}
+
+/// # Scopes inside the current task
+impl Options {
+    /// Starts scopes of futures inside the current task with these options; see [`mod@crate::local`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let careful = wg::options().limit(2).local();
+    /// let sum = futures::executor::block_on(careful.scope(async |s| {
+    ///     let tasks = s.spawn_all((1..=4).map(|n| async move { n * n }));
+    ///     let mut sum = 0;
+    ///     for task in tasks {
+    ///         sum += task.join().await;
+    ///     }
+    ///     sum
+    /// }));
+    /// assert_eq!(sum, 30);
+    /// ```
+    pub fn local(&self) -> Builder {
+        Builder { options: self.clone() }
+    }
+}
+
+impl Builder {
+    fn shared<'env>(&self, policy: Policy) -> Arc<Shared<Local<'env>>> {
+        Shared::new(&self.options, policy, Local { started: Mutex::new(Vec::new()) })
+    }
+
+    /// As [`scope`], with these options.
+    ///
+    /// # Panics
+    ///
+    /// As [`scope`]. A cancel or a deadline makes no panic: what the body returns is returned. But
+    /// if the body, or a task, unwound from [`join`](AsyncTask::join) because of it, and no scope
+    /// outside was cancelled that could tell why, this panics with the cause.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`scope`].
+    #[track_caller]
+    pub fn scope<'env, F, Fut>(
+        &self,
+        body: F,
+    ) -> impl Future<Output = Fut::Output> + use<'env, F, Fut>
+    where
+        F: FnOnce(Scope<'env>) -> Fut,
+        Fut: Future,
+    {
+        let (this, site) = (self.clone(), Location::caller());
+        futures::plain(move || this.shared(this.options.policy_or(Policy::fail_fast())), body, site)
+    }
+
+    /// As [`try_scope`], with these options.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_scope`], if the [`policy`](Options::policy) calls it a failure.
+    ///
+    /// # Panics
+    ///
+    /// As [`scope`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`scope`].
+    #[track_caller]
+    pub fn try_scope<'env, F, Fut, R, E>(
+        &self,
+        body: F,
+    ) -> impl Future<Output = Result<R, E>> + use<'env, F, Fut, R, E>
+    where
+        F: FnOnce(TryScope<'env, E>) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+        E: From<Stopped> + Send + 'env,
+    {
+        let (this, site) = (self.clone(), Location::caller());
+        let policy = this.options.policy_or(Policy::fail_fast());
+        let its = policy.clone();
+        futures::tried(move || this.shared(its), policy, body, site)
+    }
+
+    /// As [`collect_scope`], with these options.
+    ///
+    /// # Panics
+    ///
+    /// As [`scope`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`scope`].
+    #[track_caller]
+    pub fn collect_scope<'env, F, Fut, E>(
+        &self,
+        body: F,
+    ) -> impl Future<Output = (Fut::Output, Errors<E>)> + use<'env, F, Fut, E>
+    where
+        F: FnOnce(TryScope<'env, E>) -> Fut,
+        Fut: Future,
+        E: Send + 'env,
+    {
+        let (this, site) = (self.clone(), Location::caller());
+        futures::collect(
+            move || this.shared(this.options.policy_or(Policy::collect_all())),
+            body,
+            site,
+        )
+    }
+}
+
+/// The current task, as the place where the futures of a scope are polled.
+pub struct Local<'env> {
+    /// Those that have begun and are not among the scope's futures yet.
+    started: Mutex<Vec<Driven<'env>>>,
+}
+
+/// What a scope's future polls.
+enum Member<'env, B> {
+    Body(Pin<Box<B>>),
+    Child(Driven<'env>),
+}
+
+impl<B: Future> Future for Member<'_, B> {
+    /// The body's.
+    type Output = Option<B::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Member::Body(body) => body.as_mut().poll(context).map(Some),
+            Member::Child(child) => Pin::new(child).poll(context).map(|()| None),
+        }
+    }
+}
+
+impl<'env, C: futures::Drive + Send + Sync + 'env> Holds<C> for Local<'env> {
+    fn child(cell: Arc<C>) -> Sendable<'env> {
+        Sendable::new(cell)
+    }
+}
+
+impl<'env> Polls for Local<'env> {
+    type Child = Sendable<'env>;
+    type Handle = ();
+    type Drive<B: Future> = Drive<'env, B>;
+
+    fn start(shared: &Arc<Shared<Self>>, child: Sendable<'env>) -> Option<()> {
+        shared.place.started.lock().push(Driven(child));
+        shared.signal.ring();
+        None
+    }
+
+    fn stop((): ()) {}
+
+    fn drive<B: Future>(shared: Arc<Shared<Self>>, body: B) -> Drive<'env, B> {
+        let members = FuturesUnordered::new();
+        members.push(Member::Body(Box::pin(body)));
+        Drive { shared, members, result: None, stopping: Stopping::default() }
+    }
+
+    fn abandon(shared: &Shared<Self>) {
+        let started = std::mem::take(&mut *shared.place.started.lock());
+        drop(started);
+    }
+}
+
+/// Polls the body and the children.
+pub(crate) struct Drive<'env, B: Future> {
+    shared: Arc<Shared<Local<'env>>>,
+    members: FuturesUnordered<Member<'env, B>>,
+    result: Option<B::Output>,
+    stopping: Stopping,
+}
+
+impl<B: Future> Unpin for Drive<'_, B> {}
+
+impl<B: Future> Future for Drive<'_, B> {
+    type Output = B::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<B::Output> {
+        let Drive { shared, members, result, stopping } = self.get_mut();
+        shared.signal.awake(context.waker());
+        for _ in 0..TURN {
+            let started = std::mem::take(&mut *shared.place.started.lock());
+            members.extend(started.into_iter().map(Member::Child));
+            if stopping.is_due(shared) {
+                // A list first: what is dropped may do anything with the scope.
+                let all: Vec<_> = std::mem::take(members).into_iter().collect();
+                members.extend(all.into_iter().filter(|it| matches!(it, Member::Body(_))));
+            }
+            match members.poll_next_unpin(context) {
+                Poll::Ready(Some(Some(end))) => *result = Some(end),
+                Poll::Ready(Some(None)) => {}
+                Poll::Ready(None) | Poll::Pending => {
+                    if result.is_some() && shared.has_ended() {
+                        return Poll::Ready(result.take().expect("looked at it just now"));
+                    }
+                    if shared.signal.sleep() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+surface!(impl['env] Local<'env>, 'env);
+
+impl std::fmt::Debug for Local<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+//! What becomes of the outcome of a task that no handle claims.
+
+use crate::outcome::{Outcome, Payload, discard};
+use crate::task_info::TaskInfo;
+
+/// What becomes of a task's outcome, where no handle claims it.
+pub(crate) trait Settle<T>: Send + Sync {
+    /// Whether this value is an error, which the policy judges.
+    fn is_error(&self, _value: &T) -> bool {
+        false
+    }
+
+    /// Takes an outcome that no handle will claim. `order` orders failures by completion.
+    fn settle(&self, task: TaskInfo, outcome: Outcome<T>, order: usize);
+
+    /// Takes the payload of a panic that is a failure.
+    fn caught(&self, task: TaskInfo, payload: Payload, order: usize);
+}
+
+/// What becomes of the outcomes of plain tasks: nothing, if no handle claims them.
+pub(crate) struct Plain;
+
+impl<T> Settle<T> for Plain {
+    fn settle(&self, _: TaskInfo, outcome: Outcome<T>, _: usize) {
+        drop(outcome);
+    }
+
+    fn caught(&self, _: TaskInfo, payload: Payload, _: usize) {
+        discard(payload);
+    }
+}
