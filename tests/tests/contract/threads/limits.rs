@@ -249,9 +249,8 @@ fn rule_10_a_task_is_never_held_back() {
 #[test]
 fn rule_10_try_spawn_says_when_there_is_no_room() {
     let (go, gone) = channel::<()>();
+    let gone = Mutex::new(gone);
     wg::options().limit(2).scope(|s| {
-        let gone = Mutex::new(gone);
-        let gone = &*Box::leak(Box::new(gone));
         let mut handles = Vec::new();
         loop {
             match s.try_spawn(|| gone.lock().unwrap().recv().is_err()) {
