@@ -1,6 +1,7 @@
 //! The rows, in the order of speed.md.
 
 mod core;
+mod futures;
 mod threads;
 
 use crate::row::Row;
@@ -8,5 +9,6 @@ use crate::row::Row;
 pub(crate) fn all() -> Vec<Row> {
     let mut rows = core::rows();
     rows.extend(threads::rows());
+    rows.extend(futures::rows());
     rows
 }
