@@ -23,6 +23,18 @@ pub(crate) struct Node {
     deadline: Option<Instant>,
     /// Set once, when the node stands where others reach it.
     outer: OnceLock<Vec<Link>>,
+    /// In whose tasks this scope was opened; known for scopes of futures.
+    lineage: OnceLock<Lineage>,
+}
+
+/// The scopes in whose tasks a scope was opened, from the innermost to the outermost, which all wait
+/// for it.
+#[derive(Clone, Default)]
+pub(crate) struct Lineage(Option<Arc<Ancestor>>);
+
+struct Ancestor {
+    node: Arc<Node>,
+    before: Lineage,
 }
 
 #[derive(Default)]
@@ -64,6 +76,7 @@ impl Node {
             inner: Mutex::new(Inner::default()),
             deadline,
             outer: OnceLock::new(),
+            lineage: OnceLock::new(),
         });
         let mut heard = None;
         let mut links = Vec::with_capacity(outer.len());
@@ -85,6 +98,22 @@ impl Node {
             node.cancel(cause);
         }
         node
+    }
+
+    /// Enters in whose tasks this scope was opened. Once, before anybody else sees it.
+    pub(crate) fn set_lineage(&self, lineage: Lineage) {
+        let fresh = self.lineage.set(lineage).is_ok();
+        debug_assert!(fresh, "set nowhere else");
+    }
+
+    /// In whose tasks a scope is opened that is opened in a task of this one.
+    pub(crate) fn lineage_of_tasks(self: &Arc<Self>) -> Lineage {
+        Lineage(Some(Arc::new(Ancestor { node: Arc::clone(self), before: self.lineage() })))
+    }
+
+    /// In whose tasks this scope was opened.
+    pub(crate) fn lineage(&self) -> Lineage {
+        self.lineage.get().cloned().unwrap_or_default()
     }
 
     fn outer(&self) -> &[Link] {
@@ -153,32 +182,40 @@ impl Node {
     pub(crate) fn cancel(&self, cause: Cause) -> bool {
         // A list instead of recursion: the tree may be deeper than the stack.
         let mut below = Vec::new();
-        let first = self.cancel_one(cause, &mut below);
+        let mut sleepers = Vec::new();
+        let first = self.mark(cause, &mut below, &mut sleepers);
         while let Some((node, cause)) = below.pop() {
-            node.cancel_one(cause, &mut below);
+            node.mark(cause, &mut below, &mut sleepers);
+        }
+        // Only now: whoever wakes may drop an inner scope at once, whose cause is to be this one.
+        for waker in sleepers.into_iter().flatten().map(|(_, waker)| waker) {
+            // A waker is foreign code. Whoever cancels is not to be blamed for its panic.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                discard(payload);
+            }
         }
         first
     }
 
-    fn cancel_one(&self, cause: Cause, below: &mut Vec<(Arc<Node>, Cause)>) -> bool {
+    /// Marks this node alone, unless it is marked already, and lists who must hear of it.
+    fn mark(
+        &self,
+        cause: Cause,
+        below: &mut Vec<(Arc<Node>, Cause)>,
+        sleepers: &mut Vec<Slab<Waker>>,
+    ) -> bool {
         let mut inner = self.inner.lock();
         if inner.cause.is_some() {
             return false;
         }
         let children = std::mem::take(&mut inner.children);
-        let sleepers = std::mem::take(&mut inner.sleepers);
+        sleepers.push(std::mem::take(&mut inner.sleepers));
         inner.cause = Some(cause.clone());
         self.cancelled.store(true, Ordering::Relaxed);
         drop(inner);
         for (_, child) in children {
             if let Some(node) = child.node.upgrade() {
                 below.push((node, child.relation.read(&cause)));
-            }
-        }
-        for (_, waker) in sleepers {
-            // A waker is foreign code. Whoever cancels is not to be blamed for its panic.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                discard(payload);
             }
         }
         true
@@ -196,6 +233,30 @@ impl Node {
         let waker = if inner.cause.is_none() { inner.sleepers.try_remove(key) } else { None };
         drop(inner);
         drop(waker);
+    }
+}
+
+impl Lineage {
+    pub(crate) fn contains(&self, node: &Arc<Node>) -> bool {
+        let mut next = &self.0;
+        while let Some(ancestor) = next {
+            if Arc::ptr_eq(&ancestor.node, node) {
+                return true;
+            }
+            next = &ancestor.before.0;
+        }
+        false
+    }
+}
+
+impl Drop for Lineage {
+    fn drop(&mut self) {
+        // A loop instead of recursion: it may be longer than the stack.
+        let mut next = self.0.take();
+        while let Some(ancestor) = next.and_then(Arc::into_inner) {
+            let mut ancestor = ancestor;
+            next = ancestor.before.0.take();
+        }
     }
 }
 

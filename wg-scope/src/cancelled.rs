@@ -35,7 +35,6 @@ impl Cancelled {
     }
 
     /// As [`of`](Self::of), for a node that stands for a time.
-    #[cfg(feature = "local")]
     pub(crate) fn passing_of(node: &Arc<Node>) -> Self {
         Cancelled { node: Arc::clone(node), listening: None, tells: false }
     }

@@ -3,10 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use wg_core::sync::{self, Arc};
-
+use crate::cancel::Lineage;
 use crate::cancel::Node;
 use crate::cause::Stopped;
+use wg_core::sync::{self, Arc};
 
 /// What a thread does in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +53,25 @@ pub(crate) fn innermost() -> Option<Arc<Node>> {
     CONTEXT.try_with(last).ok().flatten()
 }
 
-/// Whether this thread runs a task of this scope, or something that was started in one here.
+/// Whether this thread runs a task of this scope, or something that was started inside of one, and
+/// for which that waits.
 pub(crate) fn is_in_a_task_of(node: &Arc<Node>) -> bool {
     let is_in = |context: &RefCell<Context>| {
         let context = context.borrow();
         context.0.iter().any(|(other, role)| *role == Role::Task && Arc::ptr_eq(other, node))
+            || context.0.last().is_some_and(|(last, _)| last.lineage().contains(node))
     };
     CONTEXT.try_with(is_in).unwrap_or_default()
+}
+
+/// In whose tasks a scope is opened on this thread now.
+pub(crate) fn lineage() -> Lineage {
+    let lineage = |context: &RefCell<Context>| match context.borrow().0.last() {
+        Some((node, Role::Task)) => node.lineage_of_tasks(),
+        Some((node, Role::Body)) => node.lineage(),
+        None => Lineage::default(),
+    };
+    CONTEXT.try_with(lineage).unwrap_or_default()
 }
 
 /// How many bodies and tasks this thread stands in, one inside the other.

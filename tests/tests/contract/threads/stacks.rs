@@ -199,6 +199,8 @@ fn rule_11_tasks_with_large_stacks_join_each_other_in_place() {
             });
             first.join()
         });
-        assert_eq!((depth, in_place), (1_000, true));
+        assert_eq!(depth, 1_000);
+        // With two slots another may have begun it before it was joined.
+        assert!(in_place || limit > 1);
     }
 }
