@@ -18,6 +18,8 @@ pages! {
     fan_out = "book/src/fan-out.md";
     workers = "book/src/workers.md";
     futures = "book/src/futures.md";
+    on_async = "book/src/async.md";
+    shutdown = "book/src/shutdown.md";
     runners = "book/src/runners.md";
     wait_group = "book/src/wait-group.md";
     migration = "book/src/migration.md";

@@ -136,7 +136,7 @@ fn wg_scope_imports_follow_the_arrows() {
         &[
             &["task_info"],
             &["cause"],
-            &["outcome"],
+            &["no_result", "outcome"],
             &["failure", "policy", "report", "process", "outlet"],
             &["ledger"],
             &["cancel"],

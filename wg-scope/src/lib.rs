@@ -25,11 +25,24 @@
 //! | jobs that come in over time, and `n` workers | [`Scope::workers`] |
 //! | tasks of one type, whose results I read as they come | [`Scope::results`] |
 //! | futures that borrow, on threads | [`Scope::spawn_future`] |
+//! | futures that borrow, in the task I am in, on any executor | `wg::local::scope` |
+//! | … that run in parallel, on tokio | `wg::tokio::scope` |
+//! | … and they may fail; every error is wanted | `try_scope`, `collect_scope` of both |
+//! | … one for each item; results as they come | `fan_out` of both, `s.results()` |
+//! | … and closures that block, on tokio | `s.spawn_blocking(f)` |
+//! | … and they come in a loop that must not run ahead of them | `s.ready().await`, with a limit |
+//! | something that tasks on tokio are lent | `wg::tokio::scope_with`, `wg::tokio::for_each_mut` |
+//! | something to await only until the scope is cancelled | `s.unless_cancelled(future).await` |
+//! | a time for futures to end by themselves after a cancel | [`Options::grace`] |
 //! | a limit, a deadline, a name, a policy, a stack size | [`options`] |
 //! | something to stop it all from outside | [`Cancel`], [`Scope::cancel`] |
 //! | something of which there are only so many | [`Semaphore`], [`Scope::permits`] |
 //! | members that no scope can see (connections, leases, callbacks) | [`WaitGroup`] |
 //! | Go code to port | [`raw::WaitGroup`] |
+//!
+//! What is for futures is behind features: `local` is the module `wg::local`, `tokio` is that and
+//! `wg::tokio`, `full` is everything. Scopes of futures have the names, options, errors and reports of
+//! those of threads.
 //!
 //! # What is promised
 //!
@@ -50,11 +63,12 @@
 //!
 //! | what | without being told |
 //! |---|---|
-//! | tasks of a scope at once | no limit: as many threads as cores, and more while tasks block |
+//! | tasks of a scope at once | no limit: as many threads as cores, and more while tasks block; futures: all |
 //! | items of a fan-out at once | the number of cores; under a budget, as many as fit |
 //! | jobs in the inlet of a worker pool | four for each worker |
 //! | results that wait to be taken | no bound in `results` and `workers`; the limit in streams of `fan_out` |
 //! | a failure | cancels the rest (`collect_…` says otherwise) |
+//! | futures that run when their scope is cancelled | are dropped at once; with a [grace](Options::grace), after it |
 //! | a deadline, a name | none |
 //!
 //! # Cancelling
@@ -62,7 +76,9 @@
 //! Scopes form a tree: one that is entered while a task or a body of another runs is inside that
 //! one, and is cancelled with it, with the cause. A cancelled scope starts nothing new, its waits
 //! return early with [`Stopped`], and its tasks can ask [`Scope::is_cancelled`], one relaxed load. A
-//! thread cannot be stopped from outside: what runs is waited for.
+//! thread cannot be stopped from outside: what runs is waited for. A future can be dropped where it
+//! waits: in `wg::local` and `wg::tokio` that is what becomes of tasks, at once or after a grace.
+//! Dropping the future of such a scope before it is ready cancels it, too.
 
 #![deny(unsafe_code)]
 #![doc(test(attr(deny(warnings, rust_2018_idioms), allow(dead_code, unused_variables))))]
@@ -70,6 +86,7 @@
 mod task_info;
 
 mod cause;
+mod no_result;
 mod outcome;
 mod policy;
 
@@ -79,10 +96,13 @@ mod report;
 mod ledger;
 mod process;
 
+#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod cancel;
 mod outlet;
+#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod context;
 mod timer;
+#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod cancelled;
 mod options;
 
@@ -109,13 +129,17 @@ pub use crate::cancelled::Cancelled;
 pub use crate::cause::{Cause, Stopped};
 pub use crate::failure::{Errors, Failure, FailureKind};
 #[cfg(feature = "local")]
-pub use crate::futures::{AsyncNamed, AsyncScope, AsyncTask, Place, TryAsyncScope, TryAsyncTask};
+pub use crate::futures::{
+    AsyncFanOut, AsyncNamed, AsyncResults, AsyncScope, AsyncSpawner, AsyncTask, Place,
+    TryAsyncResults, TryAsyncScope, TryAsyncSpawner, TryAsyncTask,
+};
+pub use crate::no_result::NoResult;
 pub use crate::options::{Options, options};
 pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;
 pub use crate::thread::{
-    Alone, AsCompleted, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named, NoResult, NotSent,
+    Alone, AsCompleted, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named, NotSent,
     NotSpawned, Results, Scope, Spawner, Task, TryFutureTask, TryNamed, TryResults, TryScope,
     TrySpawner, TryTask, Workers, collect_scope, fan_out, scope, try_scope,
 };

@@ -24,14 +24,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use wg_core::sync::Mutex;
 
 use crate::cause::Stopped;
 use crate::failure::Errors;
-use crate::futures::{self, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
+use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
 use crate::futures::{Driven, Holds, Polls, Sendable, Shared, Stopping, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
@@ -50,6 +50,10 @@ pub type TryTask<'env, T, E> = TryAsyncTask<'env, T, E>;
 
 /// How many children may end before others get a turn that are not of this scope.
 const TURN: usize = 256;
+
+/// How often all that is awake is polled before others get a turn: once, and once more for what that
+/// woke here. Whoever wakes itself again and again lets others have their turn.
+const ROUNDS: usize = 2;
 
 /// Runs `body`, in which tasks may be started that borrow from outside it; ready when the body and
 /// every task have ended.
@@ -327,7 +331,8 @@ impl<'env> Polls for Local<'env> {
     fn drive<B: Future>(shared: Arc<Shared<Self>>, body: B) -> Drive<'env, B> {
         let members = FuturesUnordered::new();
         members.push(Member::Body(Box::pin(body)));
-        Drive { shared, members, result: None, stopping: Stopping::default() }
+        let waker = Waker::from(Arc::clone(&shared.signal));
+        Drive { shared, members, waker, result: None, stopping: Stopping::default() }
     }
 
     fn abandon(shared: &Shared<Self>) {
@@ -340,6 +345,9 @@ impl<'env> Polls for Local<'env> {
 pub(crate) struct Drive<'env, B: Future> {
     shared: Arc<Shared<Local<'env>>>,
     members: FuturesUnordered<Member<'env, B>>,
+    /// That of the signal. `FuturesUnordered` wakes whoever polls it each time it has polled all that
+    /// it holds: that ends here.
+    waker: Waker,
     result: Option<B::Output>,
     stopping: Stopping,
 }
@@ -350,7 +358,9 @@ impl<B: Future> Future for Drive<'_, B> {
     type Output = B::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<B::Output> {
-        let Drive { shared, members, result, stopping } = self.get_mut();
+        let Drive { shared, members, waker, result, stopping } = self.get_mut();
+        let mut own = Context::from_waker(waker);
+        let mut rounds = 0;
         shared.signal.awake(context.waker());
         for _ in 0..TURN {
             let started = std::mem::take(&mut *shared.place.started.lock());
@@ -360,7 +370,12 @@ impl<B: Future> Future for Drive<'_, B> {
                 let all: Vec<_> = std::mem::take(members).into_iter().collect();
                 members.extend(all.into_iter().filter(|it| matches!(it, Member::Body(_))));
             }
-            match members.poll_next_unpin(context) {
+            if result.is_none() && shared.gives_up() {
+                // The body must be polled to hear of it, and what is entered anew is polled.
+                let all: Vec<_> = std::mem::take(members).into_iter().collect();
+                members.extend(all);
+            }
+            match members.poll_next_unpin(&mut own) {
                 Poll::Ready(Some(Some(end))) => *result = Some(end),
                 Poll::Ready(Some(None)) => {}
                 Poll::Ready(None) | Poll::Pending => {
@@ -369,6 +384,10 @@ impl<B: Future> Future for Drive<'_, B> {
                     }
                     if shared.signal.sleep() {
                         return Poll::Pending;
+                    }
+                    rounds += 1;
+                    if rounds == ROUNDS {
+                        break;
                     }
                 }
             }
@@ -385,3 +404,42 @@ impl std::fmt::Debug for Local<'_> {
         f.debug_struct("Local").finish_non_exhaustive()
     }
 }
+
+/// One function over many items inside the current task; see [`AsyncFanOut`].
+pub type FanOut<'env, I> = AsyncFanOut<I, Local<'env>>;
+
+/// How many items are handled at once where no limit is given. What is limited is not computing,
+/// which is one task's anyway, but waiting: enough for the waits to overlap, and few enough for the
+/// other end, and for the files a process may have open, whoever calls it.
+const MOST: usize = 16;
+
+/// Starts to describe one function over many items, inside the current task; see [`AsyncFanOut`].
+/// Without a limit, at most 16 items are handled at once: the number of cores says nothing about
+/// futures that wait, and an unlimited number is seldom what the other end likes.
+///
+/// # Examples
+///
+/// ```
+/// let pages = vec![String::from("one"), String::from("three")];
+/// let lengths = wg::local::fan_out(&pages).limit(100).map(async |page| page.len());
+/// assert_eq!(futures::executor::block_on(lengths), [3, 5]);
+/// ```
+#[track_caller]
+pub fn fan_out<'env, I: IntoIterator>(items: I) -> FanOut<'env, I::IntoIter> {
+    options().local().fan_out(items)
+}
+
+/// # Fan-out
+impl Builder {
+    /// As [`fan_out`], with these options.
+    #[track_caller]
+    pub fn fan_out<'env, I: IntoIterator>(&self, items: I) -> FanOut<'env, I::IntoIter> {
+        let open = |options: &Options, policy| options.local().shared(policy);
+        let (items, options) = (items.into_iter(), self.options.clone());
+        AsyncFanOut::new(items, options, MOST, open, Location::caller())
+    }
+}
+
+futures::verbs!(impl['env] Local<'env>, 'env, "local");
+
+futures::results_surface!(impl['env] Local<'env>, 'env);

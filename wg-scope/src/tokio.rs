@@ -24,6 +24,10 @@
 //! A `wg::scope` (on threads) that is called on a runtime's worker blocks that worker; inside
 //! `tokio::task::spawn_blocking` it does not.
 
+mod blocking;
+mod lend;
+mod token;
+
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -35,10 +39,12 @@ use tokio::task::AbortHandle;
 
 use crate::cause::Stopped;
 use crate::failure::Errors;
-use crate::futures::{self, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
+use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
 use crate::futures::{Driven, Holds, Polls, Sendable, Shared, Stopping, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
+
+pub use self::lend::{for_each_mut, scope_with, try_scope_with};
 
 /// A scope of futures on a tokio runtime.
 pub type Scope = AsyncScope<Tokio>;
@@ -323,3 +329,40 @@ impl<B: Future> Future for Drive<B> {
 }
 
 surface!(impl[] Tokio, 'static);
+
+/// One function over many items on a tokio runtime; see [`AsyncFanOut`].
+pub type FanOut<I> = AsyncFanOut<I, Tokio>;
+
+/// Starts to describe one function over many items, on a tokio runtime; see
+/// [`AsyncFanOut`]. Without a limit, as many items are handled at once as
+/// there are cores.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let pages = vec![String::from("one"), String::from("three")];
+/// let lengths = wg::tokio::fan_out(pages).limit(100).map(async |page: String| page.len());
+/// assert_eq!(lengths.await, [3, 5]);
+/// # });
+/// ```
+#[track_caller]
+pub fn fan_out<I: IntoIterator>(items: I) -> FanOut<I::IntoIter> {
+    options().tokio().fan_out(items)
+}
+
+/// # Fan-out
+impl Builder {
+    /// As [`fan_out`], with these options.
+    #[track_caller]
+    pub fn fan_out<I: IntoIterator>(&self, items: I) -> FanOut<I::IntoIter> {
+        let open = |options: &Options, policy| options.tokio().shared(policy);
+        let (items, options) = (items.into_iter(), self.options.clone());
+        AsyncFanOut::new(items, options, wg_core::sync::cores(), open, Location::caller())
+    }
+}
+
+futures::verbs!(impl[] Tokio, 'static, "tokio");
+
+futures::results_surface!(impl[] Tokio, 'static);

@@ -3,4 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod local;
+mod shells;
 mod threads;
+mod tokio;

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use wg_core::OwnedToken;
 use wg_core::sync::Mutex;
 
-use super::line::Key;
+use super::line::{Entry, Key};
 use super::place::{Child, Holds, Polls};
 use super::shared::Shared;
 use crate::context::{self, Role};
 use crate::ending::Ending;
-use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
@@ -37,6 +37,7 @@ pub(crate) trait Drive {
 pub(crate) enum Whose {
     Lines,
     Places,
+    Joiners,
 }
 
 /// A child that may go to other threads.
@@ -56,6 +57,10 @@ impl Child for Sendable<'_> {
 
     fn cancel(&self) -> bool {
         self.0.cancel(Whose::Lines)
+    }
+
+    fn stop(&self) {
+        self.0.cancel(Whose::Joiners);
     }
 
     fn is_waiting(&self) -> bool {
@@ -125,6 +130,8 @@ struct Rest<F> {
     token: Option<OwnedToken>,
     /// Where it stands among those that run, if it does.
     key: Option<Key>,
+    /// Where it stands in the line, if it waits.
+    number: i64,
     has_slot: bool,
     begun: bool,
     /// Whether it was told that it is stopped: its error may be the echo of that.
@@ -141,7 +148,8 @@ where
     pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self> {
         let token = shared.token();
         let future = Box::pin(future);
-        let rest = Rest { future, token, key: None, has_slot: false, begun: false, told: false };
+        let (key, number, has_slot, begun, told) = (None, 0, false, false, false);
+        let rest = Rest { future, token, key, number, has_slot, begun, told };
         let cell = Arc::new(Cell {
             shared: Arc::clone(shared),
             index: shared.number(),
@@ -151,10 +159,46 @@ where
         if rest.token.is_none() || shared.skips(cell.index) {
             cell.end(rest, Ok(None));
         } else {
-            *cell.stage.lock() = Stage::Waiting(rest);
-            shared.submit(cell.child(), false);
+            cell.submit(rest, false);
         }
         cell
+    }
+
+    /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:
+    /// before all others that wait.
+    fn submit(self: &Arc<Self>, mut rest: Rest<F>, first: bool) {
+        let child = self.child();
+        // Both locks, in this order only: who finds it in the line finds it waiting, and who finds
+        // it waiting finds it counted.
+        let mut stage = self.stage.lock();
+        match self.shared.enter(&child, first) {
+            Entry::Begins(key) => {
+                rest.key = Some(key);
+                rest.has_slot = true;
+                *stage = Stage::Driven(rest);
+                drop(stage);
+                self.shared.start(child, key);
+            }
+            Entry::Waits(number) => {
+                rest.number = number;
+                *stage = Stage::Waiting(rest);
+                drop(stage);
+            }
+        }
+        // Whoever cancelled the scope may have looked at the line before the child was there.
+        if self.shared.is_cancelled() {
+            self.shared.drain();
+        }
+    }
+
+    /// Takes a child that was begun in place out of the slot of the one who awaited it: it needs one
+    /// of its own, or is dropped with its scope.
+    fn move_out(self: &Arc<Self>, mut rest: Rest<F>) {
+        if self.shared.is_cancelled() {
+            return self.end(rest, Ok(None));
+        }
+        self.shared.end(rest.key.take(), false);
+        self.submit(rest, true);
     }
 
     fn child(self: &Arc<Self>) -> P::Child {
@@ -211,7 +255,8 @@ where
         *self.stage.lock() = Stage::Ended;
         self.ending.conclude(record, self.index, result, told);
         self.shared.end(key, has_slot);
-        drop(token);
+        // Those who wait for all may have wakers that panic.
+        drop_caught(token).unwrap_or_else(discard);
         if self.shared.group.count() == 0 {
             self.shared.signal.ring();
         }
@@ -269,6 +314,7 @@ where
         let rest = match mem::replace(&mut *stage, Stage::Polled) {
             Stage::Waiting(rest) if whose == Whose::Lines => rest,
             Stage::Driven(rest) if whose == Whose::Places => rest,
+            Stage::InPlace(rest) if whose == Whose::Joiners => rest,
             other => {
                 *stage = other;
                 return false;
@@ -301,10 +347,18 @@ where
         let in_a_slot = self.is_in_a_slot();
         let mut stage = self.stage.lock();
         let rest = match mem::replace(&mut *stage, Stage::Polled) {
-            Stage::InPlace(rest) => rest,
+            Stage::InPlace(rest) if in_a_slot => {
+                drop(stage);
+                rest
+            }
+            Stage::InPlace(rest) => {
+                drop(stage);
+                self.move_out(rest);
+                return self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
+            }
             Stage::Waiting(mut rest) if in_a_slot => {
                 drop(stage);
-                let key = self.shared.begin_in_place(self.ending.task(self.index));
+                let key = self.shared.begin_in_place(&self.child(), rest.number);
                 rest.key = Some(key);
                 if context::depth() > DEEP {
                     *self.stage.lock() = Stage::Driven(rest);
@@ -318,21 +372,24 @@ where
                 return Poll::Pending;
             }
         };
-        match self.advance(rest, context) {
-            Some(rest) => *self.stage.lock() = Stage::InPlace(rest),
-            None => {
-                if let Some(outcome) = self.ending.take(context.waker()) {
-                    return Poll::Ready(outcome);
-                }
+        if let Some(rest) = self.advance(rest, context) {
+            *self.stage.lock() = Stage::InPlace(rest);
+            // Whoever stops all may have looked while it was in hand.
+            if !self.shared.signal.is_stopped() || !self.cancel(Whose::Joiners) {
+                return Poll::Pending;
             }
         }
-        Poll::Pending
+        self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 
     fn leave(self: Arc<Self>) {
-        self.ending.abandon(Some(&**self.shared), self.index);
+        // A waker is dropped there, which is foreign code.
+        let abandon = || self.ending.abandon(Some(&**self.shared), self.index);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(abandon)) {
+            discard(payload);
+        }
         let mut stage = self.stage.lock();
-        let mut rest = match mem::replace(&mut *stage, Stage::Polled) {
+        let rest = match mem::replace(&mut *stage, Stage::Polled) {
             Stage::InPlace(rest) => rest,
             other => {
                 *stage = other;
@@ -340,13 +397,7 @@ where
             }
         };
         drop(stage);
-        // From here on it needs a slot of its own, or is dropped with its scope.
-        if self.shared.is_cancelled() {
-            return self.end(rest, Ok(None));
-        }
-        self.shared.end(rest.key.take(), false);
-        *self.stage.lock() = Stage::Waiting(rest);
-        self.shared.submit(self.child(), true);
+        self.move_out(rest);
     }
 
     fn is_finished(&self) -> bool {

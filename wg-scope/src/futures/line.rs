@@ -1,6 +1,6 @@
 //! Who may run: a limit, those that run, and those that wait for a slot.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -15,28 +15,46 @@ pub(crate) struct Line<C, H> {
     limit: usize,
     /// Slots that are taken.
     taken: usize,
-    waiting: VecDeque<C>,
+    /// By their numbers: whoever begins in place leaves the line from its midst.
+    waiting: BTreeMap<i64, C>,
     /// How many of those that wait have not been begun in place.
     queued: usize,
-    running: Slab<Running<H>>,
+    running: Slab<Running<C, H>>,
     spawned: u64,
     /// Those who wait for room.
     hopeful: Vec<Waker>,
     /// Whether those that run have been stopped.
     stopped: bool,
+    /// Whether somebody is giving away the slots that are free.
+    filling: bool,
 }
 
 /// A child that has begun and not ended.
-struct Running<H> {
+struct Running<C, H> {
     task: TaskInfo,
     /// When somebody first looked: a clock for every task would cost more than a small task.
     since: Option<Instant>,
-    handle: Option<H>,
+    stop: Option<Stop<C, H>>,
+}
+
+/// By what a child is stopped.
+pub(crate) enum Stop<C, H> {
+    /// In the hands of its place.
+    Placed(H),
+    /// In the hands of whoever awaits it.
+    InPlace(C),
 }
 
 /// Where a child stands among those that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(usize);
+
+/// How a child enters.
+pub(crate) enum Entry {
+    Begins(Key),
+    /// With this number.
+    Waits(i64),
+}
 
 /// How many children a scope has had, and where they are.
 #[derive(Clone, Copy)]
@@ -51,12 +69,13 @@ impl<C: Child, H> Line<C, H> {
         Line {
             limit,
             taken: 0,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             queued: 0,
             running: Slab::new(),
             spawned: 0,
             hopeful: Vec::new(),
             stopped: false,
+            filling: false,
         }
     }
 
@@ -66,20 +85,21 @@ impl<C: Child, H> Line<C, H> {
         self.spawned - 1
     }
 
-    /// Gives a slot to a child, or has it wait for one. `first`: before all others that wait.
-    pub(crate) fn enter(&mut self, child: C, first: bool) -> Option<(C, Key)> {
+    /// Gives a slot to a child, or has it wait for one: then it gets its number in the line.
+    /// `first`: before all others that wait.
+    pub(crate) fn enter(&mut self, child: &C, first: bool) -> Entry {
         if self.taken < self.limit {
             self.taken += 1;
-            let key = self.run(child.info());
-            return Some((child, key));
+            return Entry::Begins(self.run(child.info()));
         }
         self.queued += 1;
-        if first {
-            self.waiting.push_front(child);
+        let number = if first {
+            self.waiting.first_key_value().map_or(0, |(first, _)| first - 1)
         } else {
-            self.waiting.push_back(child);
-        }
-        None
+            self.waiting.last_key_value().map_or(0, |(last, _)| last + 1)
+        };
+        self.waiting.insert(number, child.clone());
+        Entry::Waits(number)
     }
 
     /// The next that waits, with a slot, if there is one. It may have been begun in place meanwhile:
@@ -88,7 +108,7 @@ impl<C: Child, H> Line<C, H> {
         if self.taken >= self.limit {
             return None;
         }
-        let child = self.waiting.pop_front()?;
+        let (_, child) = self.waiting.pop_first()?;
         self.taken += 1;
         let key = self.run(child.info());
         Some((child, key))
@@ -105,19 +125,40 @@ impl<C: Child, H> Line<C, H> {
         self.queued -= 1;
     }
 
-    /// Enters that one that waited is begun in the slot of another.
-    pub(crate) fn begin_in_place(&mut self, task: TaskInfo) -> Key {
+    /// Enters that one that waited with this number is begun in the slot of another. What is
+    /// returned is to be dropped without the lock.
+    pub(crate) fn begin_in_place(&mut self, child: &C, number: i64) -> (Key, Option<C>) {
         self.queued -= 1;
-        self.run(task)
+        let task = child.info();
+        // Somebody may have taken it out just now, and another may have its number.
+        let is_it = |other: &C| other.info().index() == task.index();
+        let found = self.waiting.get(&number).is_some_and(is_it);
+        let waited = if found { self.waiting.remove(&number) } else { None };
+        let key = self.run(task);
+        if !self.stopped {
+            self.running[key.0].stop = Some(Stop::InPlace(child.clone()));
+        }
+        (key, waited)
     }
 
     /// Everything that waits.
-    pub(crate) fn drain(&mut self) -> VecDeque<C> {
+    pub(crate) fn drain(&mut self) -> BTreeMap<i64, C> {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Enters that somebody begins to give slots away. Returns false if somebody does already, who
+    /// will find what has become free.
+    pub(crate) fn begin_to_fill(&mut self) -> bool {
+        !std::mem::replace(&mut self.filling, true)
+    }
+
+    /// Enters that he is through.
+    pub(crate) fn end_filling(&mut self) {
+        self.filling = false;
+    }
+
     fn run(&mut self, task: TaskInfo) -> Key {
-        Key(self.running.insert(Running { task, since: None, handle: None }))
+        Key(self.running.insert(Running { task, since: None, stop: None }))
     }
 
     /// Enters by what it is stopped, if it still runs. Gives that back if it is to stop now.
@@ -128,7 +169,8 @@ impl<C: Child, H> Line<C, H> {
         if let Some(running) = self.running.get_mut(key.0) {
             // Another may have the key by now.
             if running.task.index() == index {
-                running.handle = Some(handle);
+                let before = running.stop.replace(Stop::Placed(handle));
+                drop(before);
             }
         }
         None
@@ -138,13 +180,13 @@ impl<C: Child, H> Line<C, H> {
     pub(crate) fn end(&mut self, key: Key, had_slot: bool) -> impl Sized + use<C, H> {
         self.taken -= usize::from(had_slot);
         let ended = self.running.remove(key.0);
-        (ended.task, ended.handle)
+        (ended.task, ended.stop)
     }
 
     /// By what those are stopped that run. Whoever is attached from now on is to stop at once.
-    pub(crate) fn stop(&mut self) -> Vec<H> {
+    pub(crate) fn stop(&mut self) -> Vec<Stop<C, H>> {
         self.stopped = true;
-        self.running.iter_mut().filter_map(|(_, running)| running.handle.take()).collect()
+        self.running.iter_mut().filter_map(|(_, running)| running.stop.take()).collect()
     }
 
     /// Whether a child that is spawned now would run at once.
@@ -154,7 +196,9 @@ impl<C: Child, H> Line<C, H> {
 
     /// Enters who is to be woken when there may be room.
     pub(crate) fn hope(&mut self, waker: Waker) {
-        self.hopeful.push(waker);
+        if !self.hopeful.iter().any(|other| other.will_wake(&waker)) {
+            self.hopeful.push(waker);
+        }
     }
 
     /// Those who wait for room, if there may be some.
@@ -190,6 +234,6 @@ impl<C: Child, H> Line<C, H> {
 
     /// The first of those that wait.
     pub(crate) fn first(&self, most: usize) -> Vec<C> {
-        self.waiting.iter().take(most).cloned().collect()
+        self.waiting.values().take(most).cloned().collect()
     }
 }

@@ -7,8 +7,13 @@
 //! `signal` (waking the scope's own future).
 
 mod cell;
+mod fan_out;
 mod line;
 mod place;
+mod results;
+mod results_spawner;
+mod results_surface;
+mod results_try;
 mod run;
 mod scope;
 mod shared;
@@ -19,8 +24,15 @@ mod task;
 mod try_scope;
 
 pub(crate) use self::cell::{Drive, Driven, Sendable};
+pub use self::fan_out::AsyncFanOut;
+pub(crate) use self::fan_out::verbs;
 pub use self::place::Place;
 pub(crate) use self::place::{Holds, Polls};
+pub use self::results::AsyncResults;
+pub use self::results_spawner::AsyncSpawner;
+pub(crate) use self::results_spawner::Wanted;
+pub(crate) use self::results_surface::results_surface;
+pub use self::results_try::{TryAsyncResults, TryAsyncSpawner};
 pub(crate) use self::run::{Stopping, collect, plain, tried};
 pub use self::scope::{AsyncNamed, AsyncScope};
 pub(crate) use self::shared::Shared;

@@ -53,6 +53,9 @@ pub(crate) trait Child: Clone {
     /// Drops a child that waits. Returns false if it does not.
     fn cancel(&self) -> bool;
 
+    /// Drops a child that is in the hands of whoever awaits it.
+    fn stop(&self);
+
     fn is_waiting(&self) -> bool;
 
     fn info(&self) -> TaskInfo;

@@ -223,6 +223,18 @@ struct Body<P: Polls, Fut: Future> {
 
 impl<P: Polls, Fut: Future> Unpin for Body<P, Fut> {}
 
+/// Drops a body that has not ended. Its panic keeps nothing else from being dropped; the hook has
+/// printed it.
+impl<P: Polls, Fut: Future> Drop for Body<P, Fut> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            let place = context::enter(&self.shared.node, Role::Body);
+            drop_caught(future).unwrap_or_else(discard);
+            drop(place);
+        }
+    }
+}
+
 impl<P: Polls, Fut: Future> Body<P, Fut> {
     fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<Fut::Output, Payload>> {
         let mut future = match self.future.take().expect("it is not polled after its end") {
@@ -308,7 +320,7 @@ impl Stopping {
             Stopping::Done => return false,
         }
         *self = Stopping::Done;
-        shared.signal.stop();
+        shared.stop();
         true
     }
 }

@@ -9,16 +9,16 @@ use std::time::Duration;
 use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
-use super::line::{Key, Line, Numbers};
+use super::line::{Entry, Key, Line, Numbers, Stop};
 use super::place::{Child, Polls};
 use super::signal::Signal;
 use crate::cause::Cause;
+use crate::context;
 use crate::options::Options;
 use crate::outcome::discard;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{Alive, Counts, NAMED, StillRunning};
-use crate::task_info::TaskInfo;
 
 pub(crate) struct Shared<P: Polls> {
     record: Record,
@@ -34,8 +34,10 @@ pub(crate) struct Shared<P: Polls> {
 impl<P: Polls> Shared<P> {
     pub(crate) fn new(options: &Options, policy: Policy, place: P) -> Arc<Self> {
         let limit = options.limit.map_or(usize::MAX, std::num::NonZeroUsize::get);
+        let record = Record::new(options, policy);
+        record.node.set_lineage(context::lineage());
         Arc::new(Shared {
-            record: Record::new(options, policy),
+            record,
             group: Arc::new(WaitGroup::new()),
             signal: Arc::default(),
             line: Mutex::new(Line::new(limit)),
@@ -74,12 +76,16 @@ impl<P: Polls> Shared<P> {
         !self.node.cause().is_none_or(by_hand)
     }
 
-    /// Starts a child as soon as there is a slot for it. `first`: before all others that wait.
+    /// Gives a slot to a child, or a place in the line. `first`: before all others that wait.
+    pub(crate) fn enter(&self, child: &P::Child, first: bool) -> Entry {
+        self.line.lock().enter(child, first)
+    }
+
+    /// Starts a child that waits, and that nobody else can reach, as soon as there is a slot for it.
     pub(crate) fn submit(self: &Arc<Self>, child: P::Child, first: bool) {
-        let begins = self.line.lock().enter(child, first);
-        if let Some((child, key)) = begins {
+        if let Entry::Begins(key) = self.enter(&child, first) {
             let driven = child.drive(key);
-            debug_assert!(driven, "nobody has its handle");
+            debug_assert!(driven, "nobody else can reach it");
             self.start(child, key);
         }
         // Whoever cancelled the scope may have looked at the line before the child was there.
@@ -99,8 +105,14 @@ impl<P: Polls> Shared<P> {
     }
 
     /// Enters that a child that waited is begun in the slot of another.
-    pub(crate) fn begin_in_place(&self, task: TaskInfo) -> Key {
-        self.line.lock().begin_in_place(task)
+    pub(crate) fn begin_in_place(&self, child: &P::Child, number: i64) -> Key {
+        let mut line = self.line.lock();
+        let (key, waited) = line.begin_in_place(child, number);
+        let hopeful = line.hopeful();
+        drop(line);
+        drop(waited);
+        wake(hopeful);
+        key
     }
 
     /// Enters the end of a child, or that it waits again, and gives its slot to the next.
@@ -108,22 +120,26 @@ impl<P: Polls> Shared<P> {
         let Some(key) = key else { return };
         let mut line = self.line.lock();
         let ended = line.end(key, had_slot);
-        let next = if had_slot { line.next() } else { None };
-        let hopeful = if had_slot { line.hopeful() } else { Vec::new() };
         drop(line);
         drop(ended);
-        wake(hopeful);
-        if let Some((child, key)) = next {
-            self.start_or_undo(child, key);
+        if had_slot {
             self.fill();
         }
     }
 
-    /// Starts those that wait, as far as there are slots.
+    /// Starts those that wait, as far as there are slots. One at a time does so: a runtime that is
+    /// shut down drops what is started at once, and who then came back here for the next would need
+    /// a stack as long as the line.
     fn fill(self: &Arc<Self>) {
+        if !self.line.lock().begin_to_fill() {
+            return;
+        }
         loop {
             let mut line = self.line.lock();
             let next = line.next();
+            if next.is_none() {
+                line.end_filling();
+            }
             let hopeful = line.hopeful();
             drop(line);
             wake(hopeful);
@@ -145,7 +161,7 @@ impl<P: Polls> Shared<P> {
     /// Drops what waits, because the scope is cancelled.
     pub(crate) fn drain(&self) {
         let waiting = self.line.lock().drain();
-        for child in waiting {
+        for child in waiting.into_values() {
             if child.cancel() {
                 self.line.lock().unqueue();
             }
@@ -154,8 +170,14 @@ impl<P: Polls> Shared<P> {
 
     /// Drops what runs, as soon as it is not being polled.
     pub(crate) fn stop(&self) {
+        self.signal.stop();
         let handles = self.line.lock().stop();
-        handles.into_iter().for_each(P::stop);
+        for handle in handles {
+            match handle {
+                Stop::Placed(handle) => P::stop(handle),
+                Stop::InPlace(child) => child.stop(),
+            }
+        }
     }
 
     /// Whether there is room for a child that is spawned now; if not, `waker` is woken when that may

@@ -1,9 +1,12 @@
 //! Waking the future of a scope: for new children, for a cancel, for the last end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use wg_core::sync::Mutex;
+
+use crate::outcome::discard;
 
 /// Wakes the future of a scope, wherever that is polled. It borrows nothing of the user's, so that a
 /// cancel may reach it at any time, also after the end.
@@ -50,10 +53,15 @@ impl Signal {
     pub(crate) fn ring(&self) {
         let mut inner = self.0.lock();
         let told = std::mem::replace(&mut inner.rung, true);
-        let waker = if told || inner.awake { None } else { inner.waker.clone() };
+        // Taken, not cloned: that would be anybody's code, under the lock. It is entered anew by the
+        // poll that follows.
+        let waker = if told || inner.awake { None } else { inner.waker.take() };
         drop(inner);
         if let Some(waker) = waker {
-            waker.wake();
+            // Whoever has something to tell is not to be blamed for the panic of a waker.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                discard(payload);
+            }
         }
     }
 

@@ -51,7 +51,7 @@ mod probe;
 pub use self::fan_out::{Alone, AsCompleted, FanOut, InOrder, Inside, More, fan_out};
 pub use self::future_task::{FutureTask, TryFutureTask};
 pub use self::handle::{Task, TryTask};
-pub use self::results::{NoResult, Results};
+pub use self::results::Results;
 pub use self::scope::{Named, NotSpawned, Scope, scope};
 pub use self::spawner::Spawner;
 pub use self::try_results::{TryResults, TrySpawner};

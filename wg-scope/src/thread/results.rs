@@ -13,7 +13,7 @@ use super::lent::Lent;
 use super::scope::Scope;
 use super::spawner::Spawner;
 use super::wait::{Vain, wait};
-use crate::cause::Stopped;
+use crate::no_result::NoResult;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::outlet::{Arrived, Outlet, ROOMY, Receiver};
 use crate::task_info::TaskInfo;
@@ -472,18 +472,4 @@ impl<T> fmt::Debug for Results<'_, '_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Results").field("outlet", self.outlet()).finish_non_exhaustive()
     }
-}
-
-/// Why there is no result to receive.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoResult {
-    /// Tasks are outstanding, and none has delivered, or not in time.
-    #[error("no task has delivered a result yet")]
-    NotYet,
-    /// No task is outstanding.
-    #[error("no task is outstanding")]
-    Ended,
-    /// The scope was cancelled, and nothing was there.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
 }

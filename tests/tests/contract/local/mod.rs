@@ -1,3 +1,9 @@
 //! What scopes inside the current task promise.
 
+mod fan_out;
+mod gone;
+mod guests;
 mod life;
+mod results;
+mod limits;
+mod wakers;

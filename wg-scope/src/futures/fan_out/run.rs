@@ -1,0 +1,185 @@
+//! A fan-out from its beginning to its end.
+
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::marker::PhantomData;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::AsyncFanOut;
+use super::done::{Done, Results};
+use super::feed::Feed;
+use super::strand::{Strand, Work};
+use crate::cause::{Cause, Stopped};
+use crate::closing::unwinding;
+use crate::failure::{Errors, FailureKind};
+use crate::futures::place::{Holds, Place};
+use crate::futures::run;
+use crate::futures::shared::Shared;
+use crate::futures::try_scope::TryAsyncScope;
+use crate::ledger::Unwind;
+use crate::policy::Policy;
+use crate::task_info::Label;
+
+impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
+    /// Runs it all; the first failure comes back.
+    pub(crate) fn tried<R, E, F, Fut>(
+        self,
+        function: F,
+    ) -> impl Future<Output = Result<Vec<R>, E>> + use<I, P, R, E, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+        E: From<Stopped> + Send,
+    {
+        let (open, options, site) = (self.open, self.options.clone(), self.site);
+        let policy = options.policy_or(Policy::fail_fast());
+        let its = policy.clone();
+        let results = Results::new();
+        let start = self.start(function, results.clone());
+        let body = move |scope| ready(Ok(start(scope)));
+        run::tried(move || open(&options, its), policy, body, site).map(move |ended| {
+            let done = results.take();
+            match ended.map(|shared| done.lost(&shared)) {
+                Ok(None) => Ok(done.into_values()),
+                Ok(Some(stopped)) => Err(done.give_up(E::from(stopped))),
+                Err(error) => Err(done.give_up(error)),
+            }
+        })
+    }
+
+    /// Runs it all; everything comes back. It unwinds if an outer scope's cancel has cost items.
+    fn collected<R, E, F, Fut>(
+        self,
+        policy: Policy,
+        function: F,
+    ) -> impl Future<Output = (Done<R>, Errors<E>, Arc<Shared<P>>)> + use<I, P, R, E, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+        E: Send,
+    {
+        let (open, options, site) = (self.open, self.options.clone(), self.site);
+        let policy = options.policy_or(policy);
+        let results = Results::new();
+        let start = self.start(function, results.clone());
+        let body = move |scope| ready(start(scope));
+        run::collect(move || open(&options, policy), body, site).map(move |(shared, errors)| {
+            let done = results.take();
+            let lost = done.lost(&shared);
+            if let Some(echo) = lost.filter(|lost| matches!(lost.cause(), Cause::Outer(_))) {
+                done.discard();
+                unwinding(Unwind::Echo(echo), Some(errors), &shared, site);
+            }
+            let lost = done.items.saturating_sub(done.ended);
+            let errors = Errors::new(errors.into_iter().collect(), done.items, lost);
+            (done, errors, shared)
+        })
+    }
+
+    /// Runs it all; there are no errors.
+    pub(crate) fn mapped<R, F, Fut>(
+        self,
+        function: F,
+    ) -> impl Future<Output = Vec<R>> + use<I, P, R, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, Infallible>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, Infallible>>,
+    {
+        self.collected(Policy::fail_fast(), function).map(|(done, errors, shared)| {
+            if let Some(stopped) = done.lost(&shared) {
+                done.discard();
+                panic!("{stopped}");
+            }
+            if let Some(failure) = errors.into_iter().next() {
+                done.discard();
+                match failure.into_kind() {
+                    FailureKind::Panic(payload) => resume_unwind(payload),
+                    FailureKind::Error(never) => match never {},
+                }
+            }
+            done.into_values()
+        })
+    }
+
+    /// Runs it all, whatever fails.
+    pub(crate) fn all<R, E, F, Fut>(
+        self,
+        function: F,
+    ) -> impl Future<Output = (Vec<R>, Errors<E>)> + use<I, P, R, E, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+        E: Send,
+    {
+        let collected = self.collected(Policy::collect_all(), function);
+        collected.map(|(done, errors, _)| (done.into_values(), errors))
+    }
+
+    /// Runs it until so many succeed.
+    #[track_caller]
+    pub(crate) fn first<R, E, F, Fut>(
+        mut self,
+        wanted: usize,
+        function: F,
+    ) -> impl Future<Output = Result<Vec<(usize, R)>, Errors<E>>> + use<I, P, R, E, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+        E: Send,
+    {
+        let policy = Policy::quorum(wanted);
+        self.options = self.options.policy(policy.clone());
+        self.collected(policy, function).map(move |(mut done, errors, _)| {
+            match done.take_first(wanted) {
+                // Several may have succeeded at the same moment; the first are the ones.
+                Some(successes) => Ok(done.give_up(successes)),
+                None => Err(done.give_up(errors)),
+            }
+        })
+    }
+
+    /// Makes what starts the strands in the scope it is given.
+    fn start<R, E, F, Fut>(
+        self,
+        function: F,
+        results: Results<R>,
+    ) -> impl FnOnce(TryAsyncScope<P, E>) -> Arc<Shared<P>> + use<I, P, R, E, F, Fut>
+    where
+        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<R, E>>,
+    {
+        let AsyncFanOut { items, options, most, site, .. } = self;
+        let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
+        let most = options.limit.map_or(most, std::num::NonZeroUsize::get) as u64;
+        move |scope| {
+            let shared = Arc::clone(scope.shared());
+            let work = Work {
+                shared: Arc::clone(&shared),
+                failures: Arc::clone(scope.failures()),
+                results,
+                feed: Feed::new(items),
+                function,
+                label,
+                most,
+                post: Work::start,
+                future: PhantomData::<fn() -> Fut>,
+            };
+            let work = Arc::new(work);
+            work.start(0);
+            // On a runtime its strands may have ended before it was let go of here.
+            if let Some(work) = Arc::into_inner(work) {
+                work.finish();
+            }
+            shared
+        }
+    }
+}
