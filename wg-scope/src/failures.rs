@@ -70,7 +70,7 @@ impl<E> Report<'_, E> {
     }
 }
 
-impl<T, E: Send> Settle<Result<T, E>> for Report<'_, E> {
+impl<T, E> Settle<Result<T, E>> for Report<'_, E> {
     fn is_error(&self, value: &Result<T, E>) -> bool {
         value.is_err()
     }
@@ -85,7 +85,7 @@ impl<T, E: Send> Settle<Result<T, E>> for Report<'_, E> {
 }
 
 /// As [`Report`], where nothing can be borrowed.
-impl<T, E: Send> Settle<Result<T, E>> for Arc<Failures<E>> {
+impl<T, E> Settle<Result<T, E>> for Arc<Failures<E>> {
     fn is_error(&self, value: &Result<T, E>) -> bool {
         value.is_err()
     }

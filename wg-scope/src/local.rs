@@ -15,24 +15,22 @@
 //!
 //! Body and tasks are polled together by whoever polls the scope: concurrently, and not in parallel.
 //! Tasks go on whenever the body awaits something, whatever that is. The scope's future is `Send` if
-//! the body's is, so it may be spawned on a runtime of several threads.
+//! the body's is, so it may be spawned on a runtime of several threads; for tasks that are not
+//! there is [`unsend`].
 //!
 //! Dropping the scope's future drops its tasks on the spot. Forgetting it leaks them, and nothing
 //! dangles: they are owned by the future that was forgotten.
 
+pub mod unsend;
+
 use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use wg_core::sync::Mutex;
 
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Driven, Holds, Polls, Sendable, Shared, Stopping, surface};
+use crate::futures::{Sendable, Shared, Started, in_task, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -43,17 +41,10 @@ pub type Scope<'env> = AsyncScope<Local<'env>>;
 pub type TryScope<'env, E> = TryAsyncScope<Local<'env>, E>;
 
 /// The handle of a task; see [`AsyncTask`].
-pub type Task<'env, T> = AsyncTask<'env, T>;
+pub type Task<'env, T> = AsyncTask<Local<'env>, T>;
 
 /// The handle of a task that may fail; see [`TryAsyncTask`].
-pub type TryTask<'env, T, E> = TryAsyncTask<'env, T, E>;
-
-/// How many children may end before others get a turn that are not of this scope.
-const TURN: usize = 256;
-
-/// How often all that is awake is polled before others get a turn: once, and once more for what that
-/// woke here. Whoever wakes itself again and again lets others have their turn.
-const ROUNDS: usize = 2;
+pub type TryTask<'env, T, E> = TryAsyncTask<Local<'env>, T, E>;
 
 /// Runs `body`, in which tasks may be started that borrow from outside it; ready when the body and
 /// every task have ended.
@@ -201,7 +192,7 @@ impl Options {
 
 impl Builder {
     fn shared<'env>(&self, policy: Policy) -> Arc<Shared<Local<'env>>> {
-        Shared::new(&self.options, policy, Local { started: Mutex::new(Vec::new()) })
+        Shared::new(&self.options, policy, Local { started: Started::new() })
     }
 
     /// As [`scope`], with these options.
@@ -287,118 +278,12 @@ impl Builder {
 
 /// The current task, as the place where the futures of a scope are polled.
 pub struct Local<'env> {
-    /// Those that have begun and are not among the scope's futures yet.
-    started: Mutex<Vec<Driven<'env>>>,
+    started: Started<Sendable<'env>>,
 }
 
-/// What a scope's future polls.
-enum Member<'env, B> {
-    Body(Pin<Box<B>>),
-    Child(Driven<'env>),
-}
-
-impl<B: Future> Future for Member<'_, B> {
-    /// The body's.
-    type Output = Option<B::Output>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Member::Body(body) => body.as_mut().poll(context).map(Some),
-            Member::Child(child) => Pin::new(child).poll(context).map(|()| None),
-        }
-    }
-}
-
-impl<'env, C: futures::Drive + Send + Sync + 'env> Holds<C> for Local<'env> {
-    fn child(cell: Arc<C>) -> Sendable<'env> {
-        Sendable::new(cell)
-    }
-}
-
-impl<'env> Polls for Local<'env> {
-    type Child = Sendable<'env>;
-    type Handle = ();
-    type Drive<B: Future> = Drive<'env, B>;
-
-    fn start(shared: &Arc<Shared<Self>>, child: Sendable<'env>) -> Option<()> {
-        shared.place.started.lock().push(Driven(child));
-        shared.signal.ring();
-        None
-    }
-
-    fn stop((): ()) {}
-
-    fn drive<B: Future>(shared: Arc<Shared<Self>>, body: B) -> Drive<'env, B> {
-        let members = FuturesUnordered::new();
-        members.push(Member::Body(Box::pin(body)));
-        let waker = Waker::from(Arc::clone(&shared.signal));
-        Drive { shared, members, waker, result: None, stopping: Stopping::default() }
-    }
-
-    fn abandon(shared: &Shared<Self>) {
-        let started = std::mem::take(&mut *shared.place.started.lock());
-        drop(started);
-    }
-}
-
-/// Polls the body and the children.
-pub(crate) struct Drive<'env, B: Future> {
-    shared: Arc<Shared<Local<'env>>>,
-    members: FuturesUnordered<Member<'env, B>>,
-    /// That of the signal. `FuturesUnordered` wakes whoever polls it each time it has polled all that
-    /// it holds: that ends here.
-    waker: Waker,
-    result: Option<B::Output>,
-    stopping: Stopping,
-}
-
-impl<B: Future> Unpin for Drive<'_, B> {}
-
-impl<B: Future> Future for Drive<'_, B> {
-    type Output = B::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<B::Output> {
-        let Drive { shared, members, waker, result, stopping } = self.get_mut();
-        let mut own = Context::from_waker(waker);
-        let mut rounds = 0;
-        shared.signal.awake(context.waker());
-        for _ in 0..TURN {
-            let started = std::mem::take(&mut *shared.place.started.lock());
-            members.extend(started.into_iter().map(Member::Child));
-            if stopping.is_due(shared) {
-                // A list first: what is dropped may do anything with the scope.
-                let all: Vec<_> = std::mem::take(members).into_iter().collect();
-                members.extend(all.into_iter().filter(|it| matches!(it, Member::Body(_))));
-            }
-            if result.is_none() && shared.gives_up() {
-                // The body must be polled to hear of it, and what is entered anew is polled.
-                let all: Vec<_> = std::mem::take(members).into_iter().collect();
-                members.extend(all);
-            }
-            match members.poll_next_unpin(&mut own) {
-                Poll::Ready(Some(Some(end))) => *result = Some(end),
-                Poll::Ready(Some(None)) => {}
-                Poll::Ready(None) | Poll::Pending => {
-                    if result.is_some() && shared.has_ended() {
-                        return Poll::Ready(result.take().expect("looked at it just now"));
-                    }
-                    if shared.signal.sleep() {
-                        return Poll::Pending;
-                    }
-                    rounds += 1;
-                    if rounds == ROUNDS {
-                        break;
-                    }
-                }
-            }
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-surface!(impl['env] Local<'env>, 'env);
-
+in_task!(Local<'env>, [+ Send + Sync]);
+surface!(impl['env] Local<'env>, 'env, [Send +]);
+futures::results_surface!(impl['env] Local<'env>, 'env, [Send +]);
 impl std::fmt::Debug for Local<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Local").finish_non_exhaustive()
@@ -441,5 +326,3 @@ impl Builder {
 }
 
 futures::verbs!(impl['env] Local<'env>, 'env, "local");
-
-futures::results_surface!(impl['env] Local<'env>, 'env);

@@ -4,7 +4,7 @@ use crate::outcome::{Outcome, Payload, discard};
 use crate::task_info::TaskInfo;
 
 /// What becomes of a task's outcome, where no handle claims it.
-pub(crate) trait Settle<T>: Send + Sync {
+pub(crate) trait Settle<T> {
     /// Whether this value is an error, which the policy judges.
     fn is_error(&self, _value: &T) -> bool {
         false

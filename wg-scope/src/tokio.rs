@@ -40,7 +40,7 @@ use tokio::task::AbortHandle;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Driven, Holds, Polls, Sendable, Shared, Stopping, surface};
+use crate::futures::{Driven, Held, Holds, Join, Polls, Sendable, Shared, Stopping, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -53,10 +53,10 @@ pub type Scope = AsyncScope<Tokio>;
 pub type TryScope<E> = TryAsyncScope<Tokio, E>;
 
 /// The handle of a task; see [`AsyncTask`].
-pub type Task<T> = AsyncTask<'static, T>;
+pub type Task<T> = AsyncTask<Tokio, T>;
 
 /// The handle of a task that may fail; see [`TryAsyncTask`].
-pub type TryTask<T, E> = TryAsyncTask<'static, T, E>;
+pub type TryTask<T, E> = TryAsyncTask<Tokio, T, E>;
 
 /// Runs `body`, in which tasks may be started on the runtime; ready when the body and every task have
 /// ended.
@@ -268,12 +268,13 @@ pub struct Tokio {
 
 impl<C: futures::Drive + Send + Sync + 'static> Holds<C> for Tokio {
     fn child(cell: Arc<C>) -> Sendable<'static> {
-        Sendable::new(cell)
+        Held(cell)
     }
 }
 
 impl Polls for Tokio {
     type Child = Sendable<'static>;
+    type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = AbortHandle;
     type Drive<B: Future> = Drive<B>;
 
@@ -328,7 +329,7 @@ impl<B: Future> Future for Drive<B> {
     }
 }
 
-surface!(impl[] Tokio, 'static);
+surface!(impl[] Tokio, 'static, [Send +]);
 
 /// One function over many items on a tokio runtime; see [`AsyncFanOut`].
 pub type FanOut<I> = AsyncFanOut<I, Tokio>;
@@ -365,4 +366,4 @@ impl Builder {
 
 futures::verbs!(impl[] Tokio, 'static, "tokio");
 
-futures::results_surface!(impl[] Tokio, 'static);
+futures::results_surface!(impl[] Tokio, 'static, [Send +]);

@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use wg_core::OwnedToken;
 use wg_core::sync::Mutex;
 
+pub(crate) use super::child::{Drive, Join, Whose};
 use super::line::{Entry, Key};
-use super::place::{Child, Holds, Polls};
+use super::place::{Holds, Polls};
 use super::shared::Shared;
 use crate::context::{self, Role};
 use crate::ending::Ending;
@@ -22,87 +23,6 @@ use crate::task_info::{Label, TaskInfo};
 /// How many tasks may be polled inside each other. Beyond that, a task that is joined at a limit
 /// goes on beside its joiner, in its slot: a chain of joins may be longer than the stack.
 const DEEP: usize = 32;
-
-/// A child as whoever polls it sees it.
-pub(crate) trait Drive {
-    fn drive(&self, key: Key) -> bool;
-    fn poll(&self, context: &mut Context<'_>) -> Poll<()>;
-    fn cancel(&self, whose: Whose) -> bool;
-    fn is_waiting(&self) -> bool;
-    fn info(&self) -> TaskInfo;
-}
-
-/// In whose hands a child is that is to be dropped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Lines,
-    Places,
-    Joiners,
-}
-
-/// A child that may go to other threads.
-#[derive(Clone)]
-pub(crate) struct Sendable<'env>(Arc<dyn Drive + Send + Sync + 'env>);
-
-impl<'env> Sendable<'env> {
-    pub(crate) fn new<C: Drive + Send + Sync + 'env>(cell: Arc<C>) -> Self {
-        Sendable(cell)
-    }
-}
-
-impl Child for Sendable<'_> {
-    fn drive(&self, key: Key) -> bool {
-        self.0.drive(key)
-    }
-
-    fn cancel(&self) -> bool {
-        self.0.cancel(Whose::Lines)
-    }
-
-    fn stop(&self) {
-        self.0.cancel(Whose::Joiners);
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.0.is_waiting()
-    }
-
-    fn info(&self) -> TaskInfo {
-        self.0.info()
-    }
-}
-
-/// A child in the hands of its place: ready when it has ended. Dropping it drops the child's future,
-/// which has been cancelled then.
-pub(crate) struct Driven<'env>(pub(crate) Sendable<'env>);
-
-impl Future for Driven<'_> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.0.0.poll(context)
-    }
-}
-
-impl Drop for Driven<'_> {
-    fn drop(&mut self) {
-        self.0.0.cancel(Whose::Places);
-    }
-}
-
-/// A child as its handle sees it.
-pub(crate) trait Join<T> {
-    /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is; and polls the
-    /// child here, if it has no slot and the one who asks has one.
-    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>>;
-
-    /// Gives the outcome up.
-    fn leave(self: Arc<Self>);
-
-    fn is_finished(&self) -> bool;
-
-    fn info(&self) -> TaskInfo;
-}
 
 pub(crate) struct Cell<P: Polls, F: Future, S> {
     shared: Arc<Shared<P>>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use slab::Slab;
 use wg_core::sync::now;
 
-use super::place::Child;
+use super::child::Child;
 use crate::task_info::TaskInfo;
 
 /// The children of one scope.

@@ -7,7 +7,9 @@
 //! `signal` (waking the scope's own future).
 
 mod cell;
+mod child;
 mod fan_out;
+mod in_task;
 mod line;
 mod place;
 mod results;
@@ -23,9 +25,10 @@ mod surface;
 mod task;
 mod try_scope;
 
-pub(crate) use self::cell::{Drive, Driven, Sendable};
+pub(crate) use self::child::{Drive, Driven, Held, Join, Sendable, Unsendable};
 pub use self::fan_out::AsyncFanOut;
 pub(crate) use self::fan_out::verbs;
+pub(crate) use self::in_task::{Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;
 pub(crate) use self::place::{Holds, Polls};
 pub use self::results::AsyncResults;

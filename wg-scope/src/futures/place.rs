@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::line::Key;
+pub(crate) use super::child::Child;
+use super::child::Join;
 use super::shared::Shared;
-use crate::task_info::TaskInfo;
 
 /// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
 ///
@@ -21,6 +21,9 @@ impl<P: Polls> Place for P {}
 pub(crate) trait Polls: Sized {
     /// How a child is held.
     type Child: Child;
+
+    /// What a task is to its handle.
+    type Joined<T>: Join<T> + ?Sized;
 
     /// By what a child is stopped that this place polls.
     type Handle;
@@ -43,20 +46,4 @@ pub(crate) trait Polls: Sized {
 /// A place that can hold such cells.
 pub(crate) trait Holds<C>: Polls {
     fn child(cell: Arc<C>) -> Self::Child;
-}
-
-/// A child as its scope sees it.
-pub(crate) trait Child: Clone {
-    /// Gives a child that waits to its place, with a slot. Returns false if it does not wait.
-    fn drive(&self, key: Key) -> bool;
-
-    /// Drops a child that waits. Returns false if it does not.
-    fn cancel(&self) -> bool;
-
-    /// Drops a child that is in the hands of whoever awaits it.
-    fn stop(&self);
-
-    fn is_waiting(&self) -> bool;
-
-    fn info(&self) -> TaskInfo;
 }

@@ -151,7 +151,7 @@ impl<T, K> Deliver<T, K> {
     }
 }
 
-impl<T: Send> Settle<Option<T>> for Deliver<T, Plain> {
+impl<T> Settle<Option<T>> for Deliver<T, Plain> {
     fn settle(&self, task: TaskInfo, outcome: Outcome<Option<T>>, _: usize) {
         match outcome {
             Outcome::Value(Some(value)) => self.deliver(task, value),
@@ -164,7 +164,7 @@ impl<T: Send> Settle<Option<T>> for Deliver<T, Plain> {
     }
 }
 
-impl<T: Send, E: Send> Settle<Option<Result<T, E>>> for Deliver<T, Arc<Failures<E>>> {
+impl<T, E> Settle<Option<Result<T, E>>> for Deliver<T, Arc<Failures<E>>> {
     fn is_error(&self, value: &Option<Result<T, E>>) -> bool {
         matches!(value, Some(Err(_)))
     }

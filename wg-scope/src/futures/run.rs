@@ -57,7 +57,7 @@ where
     G: FnOnce() -> Arc<Shared<P>>,
     F: FnOnce(TryAsyncScope<P, E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
-    E: From<Stopped> + Send,
+    E: From<Stopped>,
 {
     let failures = Arc::new(Failures::new());
     let its = Arc::clone(&failures);
@@ -80,7 +80,6 @@ where
     G: FnOnce() -> Arc<Shared<P>>,
     F: FnOnce(TryAsyncScope<P, E>) -> Fut,
     Fut: Future,
-    E: Send,
 {
     let failures = Arc::new(Failures::new());
     let its = Arc::clone(&failures);

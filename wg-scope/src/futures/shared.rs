@@ -9,8 +9,9 @@ use std::time::Duration;
 use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
+use super::child::Child;
 use super::line::{Entry, Key, Line, Numbers, Stop};
-use super::place::{Child, Polls};
+use super::place::Polls;
 use super::signal::Signal;
 use crate::cause::Cause;
 use crate::context;

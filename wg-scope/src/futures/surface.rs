@@ -2,7 +2,7 @@
 
 /// Writes the methods that start tasks in a place, whose tasks live at least as long as `$env`.
 macro_rules! surface {
-    (impl[$($env_param:lifetime)?] $place:ty, $env:lifetime) => {
+    (impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, [$($send:tt)*]) => {
         /// # Starting tasks
         impl<$($env_param)?> $crate::AsyncScope<$place> {
             /// Starts a task.
@@ -15,13 +15,13 @@ macro_rules! surface {
             ///
             /// What happened before the call is visible to the task.
             #[track_caller]
-            pub fn spawn<F>(&self, task: F) -> $crate::AsyncTask<$env, F::Output>
+            pub fn spawn<F>(&self, task: F) -> $crate::AsyncTask<$place, F::Output>
             where
-                F: ::std::future::Future + Send + $env,
-                F::Output: Send + $env,
+                F: ::std::future::Future + $($send)* $env,
+                F::Output: $($send)* $env,
             {
                 let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
-                $crate::AsyncTask::new(self.start(label, task, $crate::settle::Plain))
+                $crate::AsyncTask::<$place, _>::new(self.start(label, task, $crate::settle::Plain))
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -34,15 +34,15 @@ macro_rules! surface {
             pub fn spawn_all<I>(
                 &self,
                 tasks: I,
-            ) -> Vec<$crate::AsyncTask<$env, <I::Item as ::std::future::Future>::Output>>
+            ) -> Vec<$crate::AsyncTask<$place, <I::Item as ::std::future::Future>::Output>>
             where
                 I: IntoIterator,
-                I::Item: ::std::future::Future + Send + $env,
-                <I::Item as ::std::future::Future>::Output: Send + $env,
+                I::Item: ::std::future::Future + $($send)* $env,
+                <I::Item as ::std::future::Future>::Output: $($send)* $env,
             {
                 let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
                 let start = |task| {
-                    $crate::AsyncTask::new(self.start(label.clone(), task, $crate::settle::Plain))
+                    $crate::AsyncTask::<$place, _>::new(self.start(label.clone(), task, $crate::settle::Plain))
                 };
                 tasks.into_iter().map(start).collect()
             }
@@ -51,33 +51,33 @@ macro_rules! surface {
         impl<$($env_param)?> $crate::AsyncNamed<'_, $crate::AsyncScope<$place>> {
             /// Starts a task with this name; see [`AsyncScope::spawn`]($crate::AsyncScope::spawn).
             #[track_caller]
-            pub fn spawn<F>(self, task: F) -> $crate::AsyncTask<$env, F::Output>
+            pub fn spawn<F>(self, task: F) -> $crate::AsyncTask<$place, F::Output>
             where
-                F: ::std::future::Future + Send + $env,
-                F::Output: Send + $env,
+                F: ::std::future::Future + $($send)* $env,
+                F::Output: $($send)* $env,
             {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
-                $crate::AsyncTask::new(self.scope.start(label, task, $crate::settle::Plain))
+                $crate::AsyncTask::<$place, _>::new(self.scope.start(label, task, $crate::settle::Plain))
             }
         }
 
         /// # Starting tasks
-        impl<$($env_param,)? E: Send + $env> $crate::TryAsyncScope<$place, E> {
+        impl<$($env_param,)? E: $($send)* $env> $crate::TryAsyncScope<$place, E> {
             /// Starts a task that may fail; see [`AsyncScope::spawn`]($crate::AsyncScope::spawn).
             ///
             /// Its error goes to whoever awaits it, or else to the scope. The policy judges it when
             /// it happens.
             #[track_caller]
-            pub fn spawn<F, T>(&self, task: F) -> $crate::TryAsyncTask<$env, T, E>
+            pub fn spawn<F, T>(&self, task: F) -> $crate::TryAsyncTask<$place, T, E>
             where
-                F: ::std::future::Future<Output = Result<T, E>> + Send + $env,
-                T: Send + $env,
+                F: ::std::future::Future<Output = Result<T, E>> + $($send)* $env,
+                T: $($send)* $env,
             {
                 let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
                 let failures = ::std::sync::Arc::clone(self.failures());
                 let cell = self.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::new(cell))
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -87,38 +87,38 @@ macro_rules! surface {
 
             /// Starts a task for each future, and returns their handles in the same order.
             #[track_caller]
-            pub fn spawn_all<I, T>(&self, tasks: I) -> Vec<$crate::TryAsyncTask<$env, T, E>>
+            pub fn spawn_all<I, T>(&self, tasks: I) -> Vec<$crate::TryAsyncTask<$place, T, E>>
             where
                 I: IntoIterator,
-                I::Item: ::std::future::Future<Output = Result<T, E>> + Send + $env,
-                T: Send + $env,
+                I::Item: ::std::future::Future<Output = Result<T, E>> + $($send)* $env,
+                T: $($send)* $env,
             {
                 let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
                 let start = |task| {
                     let failures = ::std::sync::Arc::clone(self.failures());
                     let cell = self.start(label.clone(), task, failures);
-                    $crate::TryAsyncTask::new($crate::AsyncTask::new(cell))
+                    $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
                 };
                 tasks.into_iter().map(start).collect()
             }
         }
 
-        impl<$($env_param,)? E: Send + $env>
+        impl<$($env_param,)? E: $($send)* $env>
             $crate::AsyncNamed<'_, $crate::TryAsyncScope<$place, E>>
         {
             /// Starts a task with this name that may fail; see
             /// [`TryAsyncScope::spawn`]($crate::TryAsyncScope::spawn).
             #[track_caller]
-            pub fn spawn<F, T>(self, task: F) -> $crate::TryAsyncTask<$env, T, E>
+            pub fn spawn<F, T>(self, task: F) -> $crate::TryAsyncTask<$place, T, E>
             where
-                F: ::std::future::Future<Output = Result<T, E>> + Send + $env,
-                T: Send + $env,
+                F: ::std::future::Future<Output = Result<T, E>> + $($send)* $env,
+                T: $($send)* $env,
             {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
                 let failures = ::std::sync::Arc::clone(self.scope.failures());
                 let cell = self.scope.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::new(cell))
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
             }
         }
     };

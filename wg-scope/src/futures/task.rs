@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::cell::Join;
+use super::child::Join;
+use super::place::Place;
 use crate::cause::Stopped;
 use crate::context;
 use crate::outcome::Outcome;
@@ -45,12 +46,12 @@ use crate::task_info::TaskInfo;
 ///
 /// What the task did happens before its output is returned.
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
-pub struct AsyncTask<'env, T> {
-    cell: Arc<dyn Join<T> + Send + Sync + 'env>,
+pub struct AsyncTask<P: Place, T> {
+    cell: Arc<P::Joined<T>>,
 }
 
-impl<'env, T> AsyncTask<'env, T> {
-    pub(crate) fn new(cell: Arc<dyn Join<T> + Send + Sync + 'env>) -> Self {
+impl<P: Place, T> AsyncTask<P, T> {
+    pub(crate) fn new(cell: Arc<P::Joined<T>>) -> Self {
         AsyncTask { cell }
     }
 
@@ -81,7 +82,7 @@ impl<'env, T> AsyncTask<'env, T> {
     }
 }
 
-impl<T> Future for AsyncTask<'_, T> {
+impl<P: Place, T> Future for AsyncTask<P, T> {
     type Output = Result<T, Stopped>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -93,13 +94,13 @@ impl<T> Future for AsyncTask<'_, T> {
     }
 }
 
-impl<T> Drop for AsyncTask<'_, T> {
+impl<P: Place, T> Drop for AsyncTask<P, T> {
     fn drop(&mut self) {
         Arc::clone(&self.cell).leave();
     }
 }
 
-impl<T> fmt::Debug for AsyncTask<'_, T> {
+impl<P: Place, T> fmt::Debug for AsyncTask<P, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncTask")
             .field("info", &self.info())
@@ -117,12 +118,12 @@ impl<T> fmt::Debug for AsyncTask<'_, T> {
 ///
 /// As [`AsyncTask`].
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
-pub struct TryAsyncTask<'env, T, E> {
-    task: AsyncTask<'env, Result<T, E>>,
+pub struct TryAsyncTask<P: Place, T, E> {
+    task: AsyncTask<P, Result<T, E>>,
 }
 
-impl<'env, T, E> TryAsyncTask<'env, T, E> {
-    pub(crate) fn new(task: AsyncTask<'env, Result<T, E>>) -> Self {
+impl<P: Place, T, E> TryAsyncTask<P, T, E> {
+    pub(crate) fn new(task: AsyncTask<P, Result<T, E>>) -> Self {
         TryAsyncTask { task }
     }
 
@@ -156,7 +157,7 @@ impl<'env, T, E> TryAsyncTask<'env, T, E> {
     }
 }
 
-impl<T, E: From<Stopped>> Future for TryAsyncTask<'_, T, E> {
+impl<P: Place, T, E: From<Stopped>> Future for TryAsyncTask<P, T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -165,7 +166,7 @@ impl<T, E: From<Stopped>> Future for TryAsyncTask<'_, T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for TryAsyncTask<'_, T, E> {
+impl<P: Place, T, E> fmt::Debug for TryAsyncTask<P, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TryAsyncTask").field("task", &self.task).finish()
     }

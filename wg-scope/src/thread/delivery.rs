@@ -119,7 +119,7 @@ impl<'scope, F, S> Queued<'scope, F, S> {
     /// Ends a task that nobody wants, as one that was cancelled.
     fn skip<T>(&self, task: TaskInfo, closure: F, settle: &S)
     where
-        S: Settle<T>,
+        S: Settle<T> + Send + Sync,
     {
         match drop_caught(closure) {
             Ok(()) => self.scope.cancelled(&task),
@@ -139,7 +139,7 @@ impl<'scope, F, T, S> Run for Queued<'scope, F, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
-    S: Settle<T> + Wanted + 'scope,
+    S: Settle<T> + Wanted + Send + Sync + 'scope,
 {
     fn run(&self, index: u64) {
         let Some((closure, settle, token)) = self.waiting.lock().take() else { return };

@@ -71,7 +71,7 @@ enum Turn {
 impl<'scope, T, S> FutureCell<'scope, T, S>
 where
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     pub(super) fn new(
         scope: &'scope Arc<Shared>,
@@ -240,7 +240,7 @@ fn guest(home: &Arc<Shared>) -> Guest {
 impl<'scope, T, S> Run for FutureCell<'scope, T, S>
 where
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     fn run(&self, index: u64) {
         if let Some(home) = self.ring.home() {
@@ -269,7 +269,7 @@ where
 impl<'scope, T, S> Join<T> for FutureCell<'scope, T, S>
 where
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
         let home = self.home();
@@ -335,7 +335,7 @@ where
 impl<'scope, T, S> Await<T> for FutureCell<'scope, T, S>
 where
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     fn poll_end(&self, index: u64, again: &mut bool, context: &Context<'_>) -> Poll<Outcome<T>> {
         let waker = context.waker();

@@ -319,7 +319,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
-        S: Settle<T> + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
     {
         self.make_room();
         self.queue(label, task, settle)
@@ -337,7 +337,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
-        S: Settle<T> + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
     {
         if is_large::<F, T>() {
             let cell = Cell::held(&self.shared, label, boxed(task), Unboxing(settle));
@@ -352,7 +352,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
-        S: Settle<T> + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
     {
         let cell = Arc::new(cell);
         let index = self.push(Arc::clone(&cell) as _);
@@ -364,7 +364,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
-        S: Settle<T> + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
     {
         if is_large::<F, T>() {
             let cell = Cell::free(&self.shared, label, boxed(task), Unboxing(settle));

@@ -113,7 +113,7 @@ impl<'scope> Scope<'scope, '_> {
     where
         F: Future + Send + 'scope,
         F::Output: Send + 'scope,
-        S: Settle<F::Output> + 'scope,
+        S: Settle<F::Output> + Send + Sync + 'scope,
     {
         self.make_room();
         stir_on_cancel(self.shared());

@@ -61,7 +61,7 @@ impl<'scope, T: Send + 'scope> Spawner<'scope, '_, T> {
         F: FnOnce() -> R + Send + 'scope,
         R: Send + 'scope,
         K: Send + Sync + 'scope,
-        Deliver<'scope, T, K>: Settle<R> + 'scope,
+        Deliver<'scope, T, K>: Settle<R> + Send + Sync + 'scope,
     {
         self.make_room();
         let scope = self.scope.shared();

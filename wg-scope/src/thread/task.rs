@@ -65,7 +65,7 @@ impl<'scope, F, T, S> Cell<'scope, F, T, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     /// Creates a task whose handle is held.
     pub(super) fn held(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
@@ -283,7 +283,7 @@ impl<'scope, F, T, S> Run for Cell<'scope, F, T, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     fn run(&self, index: u64) {
         if let Some((closure, token)) = self.begin() {
@@ -300,7 +300,7 @@ impl<'scope, F, T, S> Join<T> for Cell<'scope, F, T, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
-    S: Settle<T> + 'scope,
+    S: Settle<T> + Send + Sync + 'scope,
 {
     fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
         // A timed join runs nothing: there would be no end to it. And a body whose stack is not for

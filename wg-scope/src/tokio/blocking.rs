@@ -49,7 +49,7 @@ impl Scope {
     ///
     /// What happened before the call is visible to the closure.
     #[track_caller]
-    pub fn spawn_blocking<F, R>(&self, closure: F) -> AsyncTask<'static, R>
+    pub fn spawn_blocking<F, R>(&self, closure: F) -> AsyncTask<super::Tokio, R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -61,7 +61,7 @@ impl Scope {
 impl AsyncNamed<'_, Scope> {
     /// Starts a closure with this name; see [`Scope::spawn_blocking`].
     #[track_caller]
-    pub fn spawn_blocking<F, R>(self, closure: F) -> AsyncTask<'static, R>
+    pub fn spawn_blocking<F, R>(self, closure: F) -> AsyncTask<super::Tokio, R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -75,7 +75,7 @@ impl AsyncNamed<'_, Scope> {
 impl<E: Send + 'static> TryScope<E> {
     /// Starts a closure that may block and may fail; see [`Scope::spawn_blocking`].
     #[track_caller]
-    pub fn spawn_blocking<F, T>(&self, closure: F) -> TryAsyncTask<'static, T, E>
+    pub fn spawn_blocking<F, T>(&self, closure: F) -> TryAsyncTask<super::Tokio, T, E>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -89,7 +89,7 @@ impl<E: Send + 'static> TryScope<E> {
 impl<E: Send + 'static> AsyncNamed<'_, TryScope<E>> {
     /// Starts a closure with this name that may fail; see [`Scope::spawn_blocking`].
     #[track_caller]
-    pub fn spawn_blocking<F, T>(self, closure: F) -> TryAsyncTask<'static, T, E>
+    pub fn spawn_blocking<F, T>(self, closure: F) -> TryAsyncTask<super::Tokio, T, E>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -108,11 +108,11 @@ fn send<F, R, S>(
     closure: F,
     settle: S,
     late: S,
-) -> AsyncTask<'static, R>
+) -> AsyncTask<super::Tokio, R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
-    S: Settle<R> + 'static,
+    S: Settle<R> + Send + Sync + 'static,
 {
     let errand = Arc::new(Errand {
         shared: Arc::clone(scope.shared()),
@@ -125,7 +125,7 @@ where
         }),
     });
     let future = Blocking { errand: Arc::clone(&errand), is_sent: false };
-    let task = AsyncTask::new(scope.start(label, future, settle));
+    let task = AsyncTask::<super::Tokio, _>::new(scope.start(label, future, settle));
     errand.number(task.info().index() as u64);
     task
 }
@@ -191,7 +191,7 @@ impl Drop for Member {
 impl<F, R, S> Errand<F, R, S>
 where
     F: FnOnce() -> R,
-    S: Settle<R>,
+    S: Settle<R> + Send + Sync,
 {
     /// Runs the closure, on a thread that may be blocked.
     fn run(&self) {
@@ -305,7 +305,7 @@ where
 }
 
 /// The task: it waits for its closure.
-struct Blocking<F: FnOnce() -> R, R, S: Settle<R>> {
+struct Blocking<F: FnOnce() -> R, R, S: Settle<R> + Send + Sync> {
     errand: Arc<Errand<F, R, S>>,
     is_sent: bool,
 }
@@ -314,7 +314,7 @@ impl<F, R, S> Future for Blocking<F, R, S>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
-    S: Settle<R> + 'static,
+    S: Settle<R> + Send + Sync + 'static,
 {
     type Output = R;
 
@@ -344,7 +344,7 @@ where
     }
 }
 
-impl<F: FnOnce() -> R, R, S: Settle<R>> Drop for Blocking<F, R, S> {
+impl<F: FnOnce() -> R, R, S: Settle<R> + Send + Sync> Drop for Blocking<F, R, S> {
     fn drop(&mut self) {
         self.errand.leave();
     }

@@ -197,7 +197,7 @@ impl Builder {
         Fut: Future<Output = T> + Send + 'static,
     {
         self.scope(async move |s| {
-            let tasks: Vec<AsyncTask<'static, T>> = s.spawn_all(items.into_iter().map(change));
+            let tasks: Vec<AsyncTask<super::Tokio, T>> = s.spawn_all(items.into_iter().map(change));
             let mut changed = Vec::with_capacity(tasks.len());
             for task in tasks {
                 changed.push(task.join().await);

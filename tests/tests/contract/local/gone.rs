@@ -105,11 +105,11 @@ fn rule_19_what_runs_may_end_within_its_grace() {
 
 #[test]
 fn rule_24_a_runtime_that_goes_away_drops_a_long_line_on_a_short_stack() {
-    let dropped: &'static AtomicUsize = Box::leak(Box::default());
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut scope = Box::pin(wg::options().limit(1).tokio().scope(async |s| {
         for _ in 0..20_000 {
-            let counted = Counted(dropped);
+            let counted = Counted(&DROPPED);
             drop(s.spawn(async move {
                 let _counted = counted;
                 pending::<()>().await;
@@ -120,7 +120,7 @@ fn rule_24_a_runtime_that_goes_away_drops_a_long_line_on_a_short_stack() {
     assert!(scope.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(entered);
     drop(runtime);
-    assert_eq!(dropped.load(SeqCst), 20_000);
+    assert_eq!(DROPPED.load(SeqCst), 20_000);
     block_on(scope);
 }
 

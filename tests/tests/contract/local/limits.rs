@@ -2,11 +2,11 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt, join_all, poll_immediate};
@@ -97,10 +97,10 @@ fn rule_01_a_cancelled_scope_drops_a_task_begun_in_place_whose_handle_is_forgott
 
 #[test]
 fn rule_02_a_body_that_pends_is_dropped_when_the_last_task_ends_elsewhere() {
-    type Kept = Mutex<Option<local::Task<'static, ()>>>;
-    let handle: &'static Kept = Box::leak(Box::default());
-    let mut scope = Box::pin(wg::options().limit(1).local().scope(async |s| {
-        let inner = s.clone();
+    let handle = Arc::new(Mutex::new(None::<local::Task<'static, ()>>));
+    let options = wg::options().limit(1).grace(Duration::from_millis(1));
+    let mut scope = Box::pin(options.local().scope(async |s: local::Scope<'static>| {
+        let (inner, handle) = (s.clone(), Arc::clone(&handle));
         drop(s.spawn(async move {
             let mut guest = inner.spawn(pending::<()>());
             assert!(poll_immediate(&mut guest).await.is_none());
@@ -113,9 +113,10 @@ fn rule_02_a_body_that_pends_is_dropped_when_the_last_task_ends_elsewhere() {
     let bang: Bang = caught(|| {
         assert!(scope.as_mut().poll(&mut context).is_pending());
         drop(handle.lock().unwrap().take());
-        in_time(scope)
+        block_on(scope)
     });
     assert_eq!(bang.0, 41);
+    drop(handle.lock().unwrap().take());
 }
 
 #[test]

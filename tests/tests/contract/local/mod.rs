@@ -6,4 +6,5 @@ mod guests;
 mod life;
 mod results;
 mod limits;
+mod unsend;
 mod wakers;

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use wg::{Cause, Options, StillRunning, Stopped, TryAsyncTask};
+use wg::{Cause, Options, StillRunning, Stopped};
 use wg_tests::{Bang, bang};
 
 use self::program::{End, Ending, Event, Kept, Program, Run, Step, Trouble, Way, end_of};
@@ -209,17 +209,15 @@ impl Shell for Tokio {
 
 /// What the interpreter of the futures needs of a scope.
 trait Room: Clone + Send + Sync + 'static {
+    type Task: Future<Output = Passed> + Send;
+
     fn enter(
         options: &Options,
         way: Way,
         run: Arc<Run>,
         program: Program,
     ) -> BoxFuture<'static, Passed>;
-    fn start(
-        &self,
-        name: &str,
-        task: BoxFuture<'static, Passed>,
-    ) -> TryAsyncTask<'static, Kept, Trouble>;
+    fn start(&self, name: &str, task: BoxFuture<'static, Passed>) -> Self::Task;
     fn stop(&self, reason: &'static str);
     fn look(&self) -> Result<(), Stopped>;
     fn why(&self) -> Option<Cause>;
@@ -229,8 +227,10 @@ trait Room: Clone + Send + Sync + 'static {
 }
 
 macro_rules! room {
-    ($scope:ty, $place:ident) => {
+    ($scope:ty, $task:ty, $place:ident) => {
         impl Room for $scope {
+            type Task = $task;
+
             fn enter(
                 options: &Options,
                 way: Way,
@@ -249,11 +249,7 @@ macro_rules! room {
                 }
             }
 
-            fn start(
-                &self,
-                name: &str,
-                task: BoxFuture<'static, Passed>,
-            ) -> TryAsyncTask<'static, Kept, Trouble> {
+            fn start(&self, name: &str, task: BoxFuture<'static, Passed>) -> Self::Task {
                 self.task(name).spawn(task)
             }
 
@@ -284,8 +280,8 @@ macro_rules! room {
     };
 }
 
-room!(wg::local::TryScope<'static, Trouble>, local);
-room!(wg::tokio::TryScope<Trouble>, tokio);
+room!(wg::local::TryScope<'static, Trouble>, wg::local::TryTask<'static, Kept, Trouble>, local);
+room!(wg::tokio::TryScope<Trouble>, wg::tokio::TryTask<Kept, Trouble>, tokio);
 
 /// Lets others have their turn.
 async fn yield_now() {

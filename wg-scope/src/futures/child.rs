@@ -1,0 +1,128 @@
+//! A child as others see it: who polls it, who awaits it, and its scope.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::line::Key;
+use crate::outcome::Outcome;
+use crate::task_info::TaskInfo;
+
+/// A child as whoever polls it sees it.
+pub(crate) trait Drive {
+    fn drive(&self, key: Key) -> bool;
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()>;
+    fn cancel(&self, whose: Whose) -> bool;
+    fn is_waiting(&self) -> bool;
+    fn info(&self) -> TaskInfo;
+}
+
+/// In whose hands a child is that is to be dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Lines,
+    Places,
+    Joiners,
+}
+
+/// A child as its handle sees it.
+pub(crate) trait Join<T> {
+    /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is; and polls the
+    /// child here, if it has no slot and the one who asks has one.
+    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>>;
+
+    /// Gives the outcome up.
+    fn leave(self: Arc<Self>);
+
+    fn is_finished(&self) -> bool;
+
+    fn info(&self) -> TaskInfo;
+}
+
+/// A child as its scope sees it.
+pub(crate) trait Child: Clone {
+    /// Gives a child that waits to its place, with a slot. Returns false if it does not wait.
+    fn drive(&self, key: Key) -> bool;
+
+    /// Polls a child that is in the hands of its place.
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Drops a child that waits. Returns false if it does not.
+    fn cancel(&self) -> bool;
+
+    /// Drops a child that is in the hands of whoever awaits it.
+    fn stop(&self);
+
+    /// Drops a child that is in the hands of its place.
+    fn abandon(&self);
+
+    fn is_waiting(&self) -> bool;
+
+    fn info(&self) -> TaskInfo;
+}
+
+/// A child behind a pointer, which says what it may hold and where it may go.
+pub(crate) struct Held<D: ?Sized>(pub(crate) Arc<D>);
+
+/// A child that may go to other threads.
+pub(crate) type Sendable<'env> = Held<dyn Drive + Send + Sync + 'env>;
+
+/// A child that may not.
+pub(crate) type Unsendable<'env> = Held<dyn Drive + 'env>;
+
+impl<D: ?Sized> Clone for Held<D> {
+    fn clone(&self) -> Self {
+        Held(Arc::clone(&self.0))
+    }
+}
+
+impl<D: Drive + ?Sized> Child for Held<D> {
+    fn drive(&self, key: Key) -> bool {
+        self.0.drive(key)
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(context)
+    }
+
+    fn cancel(&self) -> bool {
+        self.0.cancel(Whose::Lines)
+    }
+
+    fn stop(&self) {
+        self.0.cancel(Whose::Joiners);
+    }
+
+    fn abandon(&self) {
+        self.0.cancel(Whose::Places);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.0.is_waiting()
+    }
+
+    fn info(&self) -> TaskInfo {
+        self.0.info()
+    }
+}
+
+/// A child in the hands of its place: ready when it has ended. Dropping it drops the child's future,
+/// which has been cancelled then.
+pub(crate) struct Driven<C: Child>(pub(crate) C);
+
+impl<C: Child> Unpin for Driven<C> {}
+
+impl<C: Child> Future for Driven<C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(context)
+    }
+}
+
+impl<C: Child> Drop for Driven<C> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
