@@ -25,7 +25,9 @@ mod surface;
 mod task;
 mod try_scope;
 
-pub(crate) use self::child::{Drive, Driven, Held, Join, Sendable, Unsendable};
+#[cfg(feature = "tokio")]
+pub(crate) use self::child::Driven;
+pub(crate) use self::child::{Drive, Held, Join, Sendable, Unsendable};
 pub use self::fan_out::AsyncFanOut;
 pub(crate) use self::fan_out::verbs;
 pub(crate) use self::in_task::{Drive as InTaskDrive, InTask, Started, in_task};
@@ -36,9 +38,14 @@ pub use self::results_spawner::AsyncSpawner;
 pub(crate) use self::results_spawner::Wanted;
 pub(crate) use self::results_surface::results_surface;
 pub use self::results_try::{TryAsyncResults, TryAsyncSpawner};
-pub(crate) use self::run::{Stopping, collect, plain, tried};
+#[cfg(feature = "tokio")]
+pub(crate) use self::run::Stopping;
+pub(crate) use self::run::{collect, plain, tried};
 pub use self::scope::{AsyncNamed, AsyncScope};
 pub(crate) use self::shared::Shared;
 pub(crate) use self::surface::surface;
 pub use self::task::{AsyncTask, TryAsyncTask};
 pub use self::try_scope::TryAsyncScope;
+
+#[cfg(all(test, wg_loom))]
+mod models;

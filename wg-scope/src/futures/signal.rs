@@ -10,8 +10,13 @@ use crate::outcome::discard;
 
 /// Wakes the future of a scope, wherever that is polled. It borrows nothing of the user's, so that a
 /// cancel may reach it at any time, also after the end.
-#[derive(Default)]
 pub(crate) struct Signal(Mutex<Inner>);
+
+impl Default for Signal {
+    fn default() -> Self {
+        Signal(Mutex::new(Inner::default()))
+    }
+}
 
 #[derive(Default)]
 struct Inner {
