@@ -134,7 +134,7 @@ fn wg_scope_imports_follow_the_arrows() {
         "wg-scope/src",
         "crate::",
         &[
-            &["task_info"],
+            &["task_info", "trace", "no_trace"],
             &["cause"],
             &["no_result", "outcome"],
             &["failure", "policy", "report", "process", "outlet"],
@@ -220,6 +220,13 @@ fn tokio_is_named_in_one_place() {
     only_in("wg-scope/src", &["tokio"], |path| {
         ["wg-scope/src/tokio.rs", "wg-scope/src/lib.rs"].contains(&path)
             || path.starts_with("wg-scope/src/tokio/")
+    });
+}
+
+#[test]
+fn tracing_is_named_in_one_place() {
+    only_in("wg-scope/src", &["tracing"], |path| {
+        ["wg-scope/src/trace.rs", "wg-scope/src/lib.rs"].contains(&path)
     });
 }
 

@@ -19,7 +19,14 @@ pub(crate) enum Role {
 
 /// Where a thread stands, as it can be handed on to another one.
 #[derive(Default)]
-pub(crate) struct Context(Vec<(Arc<Node>, Role)>);
+pub(crate) struct Context(Vec<Place>);
+
+struct Place {
+    node: Arc<Node>,
+    role: Role,
+    /// Whether what stands here is a future, which is not to block.
+    polled: bool,
+}
 
 sync::thread_local! {
     static CONTEXT: RefCell<Context> = const { RefCell::new(Context(Vec::new())) };
@@ -34,7 +41,15 @@ pub(crate) struct Entered(());
 /// Enters a scope. In a thread whose locals are gone already, nothing is known: its scopes hear of
 /// no outer one.
 pub(crate) fn enter(node: &Arc<Node>, role: Role) -> Entered {
-    let place = (Arc::clone(node), role);
+    stand(Place { node: Arc::clone(node), role, polled: false })
+}
+
+/// As [`enter`], to poll a future.
+pub(crate) fn enter_to_poll(node: &Arc<Node>, role: Role) -> Entered {
+    stand(Place { node: Arc::clone(node), role, polled: true })
+}
+
+fn stand(place: Place) -> Entered {
     let _ = CONTEXT.try_with(|context| context.borrow_mut().0.push(place));
     Entered(())
 }
@@ -49,7 +64,7 @@ impl Drop for Entered {
 /// Returns the innermost scope that this thread is in.
 pub(crate) fn innermost() -> Option<Arc<Node>> {
     let last =
-        |context: &RefCell<Context>| context.borrow().0.last().map(|(node, _)| Arc::clone(node));
+        |context: &RefCell<Context>| context.borrow().0.last().map(|place| Arc::clone(&place.node));
     CONTEXT.try_with(last).ok().flatten()
 }
 
@@ -58,8 +73,8 @@ pub(crate) fn innermost() -> Option<Arc<Node>> {
 pub(crate) fn is_in_a_task_of(node: &Arc<Node>) -> bool {
     let is_in = |context: &RefCell<Context>| {
         let context = context.borrow();
-        context.0.iter().any(|(other, role)| *role == Role::Task && Arc::ptr_eq(other, node))
-            || context.0.last().is_some_and(|(last, _)| last.lineage().contains(node))
+        context.0.iter().any(|it| it.role == Role::Task && Arc::ptr_eq(&it.node, node))
+            || context.0.last().is_some_and(|last| last.node.lineage().contains(node))
     };
     CONTEXT.try_with(is_in).unwrap_or_default()
 }
@@ -67,11 +82,17 @@ pub(crate) fn is_in_a_task_of(node: &Arc<Node>) -> bool {
 /// In whose tasks a scope is opened on this thread now.
 pub(crate) fn lineage() -> Lineage {
     let lineage = |context: &RefCell<Context>| match context.borrow().0.last() {
-        Some((node, Role::Task)) => node.lineage_of_tasks(),
-        Some((node, Role::Body)) => node.lineage(),
+        Some(Place { node, role: Role::Task, .. }) => node.lineage_of_tasks(),
+        Some(Place { node, role: Role::Body, .. }) => node.lineage(),
         None => Lineage::default(),
     };
     CONTEXT.try_with(lineage).unwrap_or_default()
+}
+
+/// Whether this thread polls a future of ours: whoever blocks now holds up what else is polled here.
+pub(crate) fn is_polling() -> bool {
+    let polls = |context: &RefCell<Context>| context.borrow().0.last().is_some_and(|it| it.polled);
+    CONTEXT.try_with(polls).unwrap_or_default()
 }
 
 /// How many bodies and tasks this thread stands in, one inside the other.

@@ -102,6 +102,8 @@ mod outlet;
 #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod context;
 mod timer;
+#[cfg_attr(not(feature = "tracing"), path = "no_trace.rs")]
+mod trace;
 #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod cancelled;
 mod options;

@@ -22,7 +22,8 @@
 //! aborts the tasks.
 //!
 //! A `wg::scope` (on threads) that is called on a runtime's worker blocks that worker; inside
-//! `tokio::task::spawn_blocking` it does not.
+//! `tokio::task::spawn_blocking` it does not. With the feature `tracing`, one that is entered where a
+//! scope of futures polls its body or a task says so.
 
 mod blocking;
 mod lend;
@@ -39,8 +40,10 @@ use tokio::task::AbortHandle;
 
 use crate::cause::Stopped;
 use crate::failure::Errors;
+use crate::futures::child::Driven;
+use crate::futures::run::Stopping;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Driven, Held, Holds, Join, Polls, Sendable, Shared, Stopping, surface};
+use crate::futures::{Held, Holds, Join, Polls, Sendable, Shared, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 

@@ -140,7 +140,7 @@ where
         }
         rest.begun = true;
         let told = context::told();
-        let place = context::enter(&self.shared.node, Role::Task);
+        let place = context::enter_to_poll(&self.shared.node, Role::Task);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(context));
         let polled = catch_unwind(poll);
         drop(place);

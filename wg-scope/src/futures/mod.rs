@@ -7,7 +7,7 @@
 //! `signal` (waking the scope's own future).
 
 mod cell;
-mod child;
+pub(crate) mod child;
 mod fan_out;
 mod in_task;
 mod line;
@@ -16,7 +16,7 @@ mod results;
 mod results_spawner;
 mod results_surface;
 mod results_try;
-mod run;
+pub(crate) mod run;
 mod scope;
 mod shared;
 mod signal;
@@ -25,8 +25,6 @@ mod surface;
 mod task;
 mod try_scope;
 
-#[cfg(feature = "tokio")]
-pub(crate) use self::child::Driven;
 pub(crate) use self::child::{Drive, Held, Join, Sendable, Unsendable};
 pub use self::fan_out::AsyncFanOut;
 pub(crate) use self::fan_out::verbs;
@@ -38,8 +36,6 @@ pub use self::results_spawner::AsyncSpawner;
 pub(crate) use self::results_spawner::Wanted;
 pub(crate) use self::results_surface::results_surface;
 pub use self::results_try::{TryAsyncResults, TryAsyncSpawner};
-#[cfg(feature = "tokio")]
-pub(crate) use self::run::Stopping;
 pub(crate) use self::run::{collect, plain, tried};
 pub use self::scope::{AsyncNamed, AsyncScope};
 pub(crate) use self::shared::Shared;

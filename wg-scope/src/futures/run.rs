@@ -154,7 +154,7 @@ where
             let start = start.take().expect("it is not polled after a panic");
             let Start { open, body, fails } = start;
             let shared = open();
-            let place = context::enter(&shared.node, Role::Body);
+            let place = context::enter_to_poll(&shared.node, Role::Body);
             let future = catch_unwind(AssertUnwindSafe(|| Box::pin(body(&shared))));
             drop(place);
             let its = Arc::clone(&shared);
@@ -227,7 +227,7 @@ impl<P: Polls, Fut: Future> Unpin for Body<P, Fut> {}
 impl<P: Polls, Fut: Future> Drop for Body<P, Fut> {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
-            let place = context::enter(&self.shared.node, Role::Body);
+            let place = context::enter_to_poll(&self.shared.node, Role::Body);
             drop_caught(future).unwrap_or_else(discard);
             drop(place);
         }
@@ -241,7 +241,7 @@ impl<P: Polls, Fut: Future> Body<P, Fut> {
             Err(payload) => return Poll::Ready(Err(payload)),
         };
         let told = context::told();
-        let place = context::enter(&self.shared.node, Role::Body);
+        let place = context::enter_to_poll(&self.shared.node, Role::Body);
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         let mut result = match polled {
             // There is nothing of the scope's left that it could wait for.

@@ -1,18 +1,19 @@
 //! A scope from its beginning to its end, whatever its body is handed.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use super::frame::{self, Entered};
 use super::runner::finish;
 use super::shared::Shared;
 use crate::cause::Cause;
-use crate::context::Role;
+use crate::context::{self, Role};
 use crate::ledger::Conclusion;
 use crate::options::Options;
 use crate::outcome::Payload;
 use crate::policy::Policy;
 use crate::timer::{self, Watched};
+use crate::trace;
 
 /// A scope that has begun, and has a place in the tree.
 pub(super) struct Entry {
@@ -22,7 +23,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(options: &Options, policy: Policy) -> Self {
+    pub(super) fn new(options: &Options, policy: Policy, site: &'static Location<'static>) -> Self {
+        if context::is_polling() {
+            trace::blocks(site);
+        }
         let shared = Arc::new(Shared::new(options, policy, frame::opener()));
         let watched = timer::watch(&shared.node);
         let frame = Some(frame::enter(&shared, Role::Body));

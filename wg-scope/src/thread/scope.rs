@@ -155,7 +155,7 @@ impl Options {
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         let site = Location::caller();
-        let mut entry = Entry::new(self, self.policy_or(Policy::fail_fast()));
+        let mut entry = Entry::new(self, self.policy_or(Policy::fail_fast()), site);
         let scope = Scope::of(&entry);
         let result = entry.run(|| body(&scope));
         let (result, payload) = split(result);

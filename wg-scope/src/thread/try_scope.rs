@@ -132,7 +132,7 @@ impl Options {
     {
         let site = Location::caller();
         let policy = self.policy_or(Policy::fail_fast());
-        let mut entry = Entry::new(self, policy.clone());
+        let mut entry = Entry::new(self, policy.clone(), site);
         let scope = TryScope::of(&entry);
         // Whether the body failed of itself, before anything else went wrong; and whether what it
         // says may be an echo.
@@ -164,7 +164,7 @@ impl Options {
         E: Send + 'env,
     {
         let site = Location::caller();
-        let mut entry = Entry::new(self, self.policy_or(Policy::collect_all()));
+        let mut entry = Entry::new(self, self.policy_or(Policy::collect_all()), site);
         let scope = TryScope::of(&entry);
         let result = entry.run(|| body(&scope));
         let (result, payload) = split(result);

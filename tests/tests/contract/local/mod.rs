@@ -1,5 +1,6 @@
 //! What scopes inside the current task promise.
 
+mod blocking;
 mod fan_out;
 mod gone;
 mod guests;

@@ -298,7 +298,7 @@ where
             }
         };
         drop(stage);
-        let place = context::enter(&self.shared.node, Role::Task);
+        let place = context::enter_to_poll(&self.shared.node, Role::Task);
         let mut turns = 0;
         let next = loop {
             if rest.future.is_none() {

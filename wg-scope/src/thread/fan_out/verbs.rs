@@ -311,7 +311,7 @@ where
             (Some(_), _) => (1, Feed::one_by_one(self.items)),
             (None, items) => (items.map_or(most, |n| n.min(most)), Feed::new(self.items, ahead)),
         };
-        let mut entry = Entry::new(&options, policy);
+        let mut entry = Entry::new(&options, policy, site);
         let work = Mapping::new(feed, self.budget, function);
         let scope = Scope::of(&entry);
         let crew = scope.crew(label.clone(), most, &work);
