@@ -103,6 +103,7 @@ impl<E: Error + 'static> Error for Failure<E> {
 ///
 /// Reads `3 of 120 tasks failed; first: …`. Its [`source`](Error::source) is the first. An empty one
 /// stands for no failure, where results and errors come back together.
+#[must_use = "these are failures: look at them, or drop them to say that they are of no concern"]
 pub struct Errors<E> {
     failures: Vec<Failure<E>>,
     /// How many tasks there were, and how many of them did not begin because of a cancel.

@@ -16,11 +16,12 @@
 //! | a few different things to do at once | [`scope`], [`Scope::spawn`], [`Task::join`] |
 //! | the same, and they may fail: the first error stops the rest | [`try_scope`] |
 //! | … every error is wanted | [`collect_scope`] |
-//! | one function over many items, results in order | [`fan_out`]`(items)`[`.map(f)`](FanOut::map) |
+//! | one function over many items, results in order | [`fan_out`](fn@fan_out)`(items)`[`.map(f)`](FanOut::map) |
 //! | … that may fail | [`.try_map(f)`](FanOut::try_map), [`.collect_all(f)`](FanOut::collect_all) |
 //! | … of which the first success is enough, or the first few | [`.first_ok(f)`](FanOut::first_ok), [`.quorum(k, f)`](FanOut::quorum) |
 //! | … whose results I handle while work goes on | [`Scope::fan_out`], [`.as_completed(f)`](FanOut::as_completed), [`.in_order(f)`](FanOut::in_order) |
 //! | … that bring further items (crawlers, trees) | [`.grow(f)`](FanOut::grow) |
+//! | … and I want to call it by name, without a closure | `#[wg::fan_out]` on the function |
 //! | … of which only so much may be in flight | [`.limit(n)`](FanOut::limit), [`.budget(bytes, weight)`](FanOut::budget) |
 //! | jobs that come in over time, and `n` workers | [`Scope::workers`] |
 //! | tasks of one type, whose results I read as they come | [`Scope::results`] |
@@ -29,6 +30,7 @@
 //! | … that run in parallel, on tokio | `wg::tokio::scope` |
 //! | … and they may fail; every error is wanted | `try_scope`, `collect_scope` of both |
 //! | … one for each item; results as they come | `fan_out` of both, `s.results()` |
+//! | … and jobs that come in over time | `s.workers(n, f)` of both |
 //! | … and closures that block, on tokio | `s.spawn_blocking(f)` |
 //! | … and they come in a loop that must not run ahead of them | `s.ready().await`, with a limit |
 //! | something that tasks on tokio are lent | `wg::tokio::scope_with`, `wg::tokio::for_each_mut` |
@@ -41,8 +43,8 @@
 //! | Go code to port | [`raw::WaitGroup`] |
 //!
 //! What is for futures is behind features: `local` is the module `wg::local`, `tokio` is that and
-//! `wg::tokio`, `full` is everything. Scopes of futures have the names, options, errors and reports of
-//! those of threads.
+//! `wg::tokio`; `macros` is the attribute `#[wg::fan_out]`; `full` is everything. Scopes of futures
+//! have the names, options, errors and reports of those of threads.
 //!
 //! # What is promised
 //!
@@ -87,6 +89,7 @@ mod task_info;
 
 mod cause;
 mod no_result;
+mod not_sent;
 mod outcome;
 mod policy;
 
@@ -119,6 +122,9 @@ mod futures;
 
 mod thread;
 
+#[cfg(feature = "macros")]
+mod calls;
+
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub mod local;
@@ -126,25 +132,36 @@ pub mod local;
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
 
+#[cfg(all(feature = "local", feature = "macros"))]
+pub use crate::calls::AsyncCalls;
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use crate::calls::Calls;
 pub use crate::cancel::Cancel;
 pub use crate::cancelled::Cancelled;
 pub use crate::cause::{Cause, Stopped};
 pub use crate::failure::{Errors, Failure, FailureKind};
 #[cfg(feature = "local")]
 pub use crate::futures::{
-    AsyncFanOut, AsyncNamed, AsyncResults, AsyncScope, AsyncSpawner, AsyncTask, Place,
-    TryAsyncResults, TryAsyncScope, TryAsyncSpawner, TryAsyncTask,
+    AsyncAlone, AsyncAsCompleted, AsyncFanOut, AsyncInOrder, AsyncInlet, AsyncInside, AsyncMore,
+    AsyncNamed, AsyncResults, AsyncScope, AsyncSpawner, AsyncTask, AsyncWorkers, Place,
+    TryAsyncResults, TryAsyncScope, TryAsyncSpawner, TryAsyncTask, Unweighed, Weighed,
 };
 pub use crate::no_result::NoResult;
+pub use crate::not_sent::NotSent;
 pub use crate::options::{Options, options};
 pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;
 pub use crate::thread::{
-    Alone, AsCompleted, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named, NotSent,
-    NotSpawned, Results, Scope, Spawner, Task, TryFutureTask, TryNamed, TryResults, TryScope,
-    TrySpawner, TryTask, Workers, collect_scope, fan_out, scope, try_scope,
+    Alone, AsCompleted, FanOut, FutureTask, InOrder, Inlet, Inside, More, Named, NotSpawned,
+    Results, Scope, Spawner, Task, TryFutureTask, TryNamed, TryResults, TryScope, TrySpawner,
+    TryTask, Workers, collect_scope, fan_out, scope, try_scope,
 };
+
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use wg_macros::fan_out;
 
 pub use wg_core::{
     Acquire, AcquireTimedOut, OwnedToken, Permit, Semaphore, TimedOut, Token, Tokens,

@@ -284,6 +284,8 @@ pub struct Local<'env> {
 in_task!(Local<'env>, [+ Send + Sync]);
 surface!(impl['env] Local<'env>, 'env, [Send +]);
 futures::results_surface!(impl['env] Local<'env>, 'env, [Send +]);
+futures::workers_surface!(impl['env] Local<'env>, 'env, "local", [Send +], [Sync +]);
+
 impl std::fmt::Debug for Local<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Local").finish_non_exhaustive()
@@ -326,3 +328,10 @@ impl Builder {
 }
 
 futures::verbs!(impl['env] Local<'env>, 'env, "local");
+
+/// An async function and its items, inside the current task; see [`AsyncCalls`](crate::AsyncCalls).
+#[cfg(feature = "macros")]
+pub type Calls<'fan, I, R> = crate::calls::AsyncCalls<'fan, I, R, Local<'fan>>;
+
+#[cfg(feature = "macros")]
+crate::calls::calls!(impl['fan] Local<'fan>, 'fan, local);

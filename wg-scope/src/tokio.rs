@@ -26,6 +26,8 @@
 //! scope of futures polls its body or a task says so.
 
 mod blocking;
+#[cfg(feature = "macros")]
+mod calls;
 mod lend;
 mod token;
 
@@ -47,6 +49,8 @@ use crate::futures::{Held, Holds, Join, Polls, Sendable, Shared, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
+#[cfg(feature = "macros")]
+pub use self::calls::Calls;
 pub use self::lend::{for_each_mut, scope_with, try_scope_with};
 
 /// A scope of futures on a tokio runtime.
@@ -370,3 +374,5 @@ impl Builder {
 futures::verbs!(impl[] Tokio, 'static, "tokio");
 
 futures::results_surface!(impl[] Tokio, 'static, [Send +]);
+
+futures::workers_surface!(impl[] Tokio, 'static, "tokio", [Send +], [Sync +]);

@@ -21,6 +21,11 @@ pub(crate) struct Line<C, H> {
     queued: usize,
     running: Slab<Running<C, H>>,
     spawned: u64,
+    /// How many have begun.
+    begun: u64,
+    /// The numbers of the next in line, before all others and behind them. Each is given once.
+    before: i64,
+    behind: i64,
     /// Those who wait for room.
     hopeful: Vec<Waker>,
     /// Whether those that run have been stopped.
@@ -32,6 +37,7 @@ pub(crate) struct Line<C, H> {
 /// A child that has begun and not ended.
 struct Running<C, H> {
     task: TaskInfo,
+    number: u64,
     /// When somebody first looked: a clock for every task would cost more than a small task.
     since: Option<Instant>,
     stop: Option<Stop<C, H>>,
@@ -47,7 +53,11 @@ pub(crate) enum Stop<C, H> {
 
 /// Where a child stands among those that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(usize);
+pub(crate) struct Key {
+    place: usize,
+    /// Another may have the place by now; nobody ever has the number.
+    number: u64,
+}
 
 /// How a child enters.
 pub(crate) enum Entry {
@@ -73,6 +83,9 @@ impl<C: Child, H> Line<C, H> {
             queued: 0,
             running: Slab::new(),
             spawned: 0,
+            begun: 0,
+            before: -1,
+            behind: 0,
             hopeful: Vec::new(),
             stopped: false,
             filling: false,
@@ -94,9 +107,11 @@ impl<C: Child, H> Line<C, H> {
         }
         self.queued += 1;
         let number = if first {
-            self.waiting.first_key_value().map_or(0, |(first, _)| first - 1)
+            self.before -= 1;
+            self.before + 1
         } else {
-            self.waiting.last_key_value().map_or(0, |(last, _)| last + 1)
+            self.behind += 1;
+            self.behind - 1
         };
         self.waiting.insert(number, child.clone());
         Entry::Waits(number)
@@ -117,7 +132,7 @@ impl<C: Child, H> Line<C, H> {
     /// Takes a slot back that was not needed.
     pub(crate) fn undo(&mut self, key: Key) {
         self.taken -= 1;
-        self.running.remove(key.0);
+        self.running.remove(key.place);
     }
 
     /// Enters that one that waited does not any more.
@@ -129,16 +144,21 @@ impl<C: Child, H> Line<C, H> {
     /// returned is to be dropped without the lock.
     pub(crate) fn begin_in_place(&mut self, child: &C, number: i64) -> (Key, Option<C>) {
         self.queued -= 1;
-        let task = child.info();
-        // Somebody may have taken it out just now, and another may have its number.
-        let is_it = |other: &C| other.info().index() == task.index();
-        let found = self.waiting.get(&number).is_some_and(is_it);
-        let waited = if found { self.waiting.remove(&number) } else { None };
-        let key = self.run(task);
+        // Somebody may have taken it out just now.
+        let waited = self.waiting.remove(&number);
+        let key = self.run(child.info());
         if !self.stopped {
-            self.running[key.0].stop = Some(Stop::InPlace(child.clone()));
+            self.running[key.place].stop = Some(Stop::InPlace(child.clone()));
         }
         (key, waited)
+    }
+
+    /// Takes one out of the line again that waits with this number, unless somebody has already. What
+    /// is returned is to be dropped without the lock.
+    pub(crate) fn withdraw(&mut self, number: i64) -> Option<C> {
+        let waited = self.waiting.remove(&number);
+        self.queued -= usize::from(waited.is_some());
+        waited
     }
 
     /// Everything that waits.
@@ -158,17 +178,19 @@ impl<C: Child, H> Line<C, H> {
     }
 
     fn run(&mut self, task: TaskInfo) -> Key {
-        Key(self.running.insert(Running { task, since: None, stop: None }))
+        let number = self.begun;
+        self.begun += 1;
+        let place = self.running.insert(Running { task, number, since: None, stop: None });
+        Key { place, number }
     }
 
     /// Enters by what it is stopped, if it still runs. Gives that back if it is to stop now.
-    pub(crate) fn attach(&mut self, key: Key, index: usize, handle: H) -> Option<H> {
+    pub(crate) fn attach(&mut self, key: Key, handle: H) -> Option<H> {
         if self.stopped {
             return Some(handle);
         }
-        if let Some(running) = self.running.get_mut(key.0) {
-            // Another may have the key by now.
-            if running.task.index() == index {
+        if let Some(running) = self.running.get_mut(key.place) {
+            if running.number == key.number {
                 let before = running.stop.replace(Stop::Placed(handle));
                 drop(before);
             }
@@ -179,7 +201,7 @@ impl<C: Child, H> Line<C, H> {
     /// Enters that it has ended. What is returned is to be dropped without the lock.
     pub(crate) fn end(&mut self, key: Key, had_slot: bool) -> impl Sized + use<C, H> {
         self.taken -= usize::from(had_slot);
-        let ended = self.running.remove(key.0);
+        let ended = self.running.remove(key.place);
         (ended.task, ended.stop)
     }
 

@@ -24,10 +24,13 @@ mod steer;
 mod surface;
 mod task;
 mod try_scope;
+mod workers;
 
 pub(crate) use self::child::{Drive, Held, Join, Sendable, Unsendable};
-pub use self::fan_out::AsyncFanOut;
-pub(crate) use self::fan_out::verbs;
+pub use self::fan_out::{AsyncAlone, AsyncAsCompleted, AsyncFanOut, AsyncInOrder, AsyncInside};
+pub use self::fan_out::{AsyncMore, Unweighed, Weighed};
+pub(crate) use self::fan_out::{Order, Reading, Weigh};
+pub(crate) use self::fan_out::{verbs, verbs_more};
 pub(crate) use self::in_task::{Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;
 pub(crate) use self::place::{Holds, Polls};
@@ -42,6 +45,8 @@ pub(crate) use self::shared::Shared;
 pub(crate) use self::surface::surface;
 pub use self::task::{AsyncTask, TryAsyncTask};
 pub use self::try_scope::TryAsyncScope;
+pub(crate) use self::workers::workers_surface;
+pub use self::workers::{AsyncInlet, AsyncWorkers};
 
 #[cfg(all(test, wg_loom))]
 mod models;

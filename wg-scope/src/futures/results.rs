@@ -35,6 +35,9 @@ use crate::outlet::{Arrived, ROOMY, Receiver};
 /// those that have begun go on, and what they return is dropped. Others of the scope are not
 /// touched. [`discard_rest`](Self::discard_rest) lets all of them run.
 ///
+/// Read it in the body. In a scope with a limit, a task that reads keeps its slot while it waits, and
+/// those it waits for may never get one; a fan-out's streams and worker pools have no such trap.
+///
 /// Keep it in its scope: what was not taken is dropped with it, and while the scope has not ended, a
 /// panic in such a drop is the task's whose value it was.
 ///

@@ -97,10 +97,8 @@ impl<P: Polls> Shared<P> {
 
     /// Has a child polled by its place.
     pub(crate) fn start(self: &Arc<Self>, child: P::Child, key: Key) {
-        let index = child.info().index();
-        let handle = P::start(self, child);
-        if let Some(handle) = handle {
-            let late = self.line.lock().attach(key, index, handle);
+        if let Some(handle) = P::start(self, child) {
+            let late = self.line.lock().attach(key, handle);
             late.into_iter().for_each(P::stop);
         }
     }
@@ -114,6 +112,16 @@ impl<P: Polls> Shared<P> {
         drop(waited);
         wake(hopeful);
         key
+    }
+
+    /// Takes a child out of the line again. Returns false if it has left that already.
+    pub(crate) fn withdraw(&self, number: i64) -> bool {
+        let mut line = self.line.lock();
+        let waited = line.withdraw(number);
+        let hopeful = line.hopeful();
+        drop(line);
+        wake(hopeful);
+        waited.is_some()
     }
 
     /// Enters the end of a child, or that it waits again, and gives its slot to the next.

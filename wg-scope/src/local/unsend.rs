@@ -227,6 +227,7 @@ pub struct Unsend<'env> {
 in_task!(Unsend<'env>, []);
 surface!(impl['env] Unsend<'env>, 'env, []);
 futures::results_surface!(impl['env] Unsend<'env>, 'env, []);
+futures::workers_surface!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
 
 impl std::fmt::Debug for Unsend<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -56,7 +56,7 @@ pub use self::scope::{Named, NotSpawned, Scope, scope};
 pub use self::spawner::Spawner;
 pub use self::try_results::{TryResults, TrySpawner};
 pub use self::try_scope::{TryNamed, TryScope, collect_scope, try_scope};
-pub use self::workers::{Inlet, NotSent, Workers};
+pub use self::workers::{Inlet, Workers};
 
 #[cfg(all(test, wg_loom))]
 mod models;

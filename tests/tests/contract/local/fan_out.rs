@@ -285,6 +285,26 @@ fn rule_18_a_cancel_by_hand_comes_back_as_stopped_with_its_reason() {
 }
 
 #[test]
+fn rule_18_a_cancel_that_costs_nothing_is_not_told() {
+    // The iterator knows that it gave its last item, or has to be asked.
+    for (known, limit) in [(true, 1), (true, 3), (false, 1)] {
+        let cancel = wg::Cancel::new();
+        let mut range = 0..3;
+        let items = std::iter::from_fn(move || range.next());
+        let items: Box<dyn Iterator<Item = i32> + Send> =
+            if known { Box::new(0..3) } else { Box::new(items) };
+        let fan_out = local::fan_out(items).limit(limit).cancel(&cancel);
+        let ended = block_on(fan_out.try_map(async |n| {
+            if n == 2 {
+                cancel.cancel("too late");
+            }
+            Ok::<_, Failed>(n)
+        }));
+        assert_eq!(ended.is_ok(), known, "{ended:?}");
+    }
+}
+
+#[test]
 fn rule_18_a_cancel_of_the_scope_outside_reaches_the_items() {
     let (dropped, told) = (AtomicUsize::new(0), Mutex::new(None));
     block_on(local::scope(async |s| {

@@ -2,6 +2,10 @@
 
 mod blocking;
 mod fan_out;
+mod fan_out_budget;
+mod fan_out_grow;
+mod fan_out_streams;
+mod fan_out_streams_ends;
 mod gone;
 mod guests;
 mod life;
@@ -9,3 +13,4 @@ mod results;
 mod limits;
 mod unsend;
 mod wakers;
+mod workers;

@@ -1,4 +1,6 @@
 //! What scopes on a tokio runtime promise.
 
 mod fan_out;
+mod fan_out_streams;
 mod results;
+mod workers;

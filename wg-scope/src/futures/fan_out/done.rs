@@ -14,6 +14,14 @@ use crate::record::Record;
 /// Results, where strands enter them and the verb finds them.
 pub(super) struct Results<R>(Arc<Mutex<Done<R>>>);
 
+/// Results of one strand, which it hands in when it ends: so an item needs no lock for its result.
+pub(crate) struct Kept<R> {
+    /// Where there is an order that somebody can see.
+    indices: Vec<u64>,
+    results: Vec<R>,
+    ended: usize,
+}
+
 /// What has come of the items.
 pub(super) struct Done<R> {
     /// Results at the places of their items: no sort is needed.
@@ -41,25 +49,37 @@ impl<R> Results<R> {
         Results(Arc::new(Mutex::new(Done::new())))
     }
 
-    pub(super) fn push(&self, index: u64, result: R, counted: bool) {
+    /// Enters a success that a policy counts.
+    pub(super) fn complete(&self, index: u64, result: R) {
         let index = usize::try_from(index).expect("there is memory for the results");
         let mut done = self.0.lock();
         done.ended += 1;
-        if counted {
-            done.completed.push((index, result));
-        } else if size_of::<R>() == 0 {
-            done.sizeless.push(result);
-        } else {
-            if done.slots.len() <= index {
-                done.slots.resize_with(index + 1, || None);
-            }
-            done.slots[index] = Some(result);
-        }
+        done.completed.push((index, result));
     }
 
     /// Enters an item that has ended without a result.
     pub(super) fn ended(&self) {
         self.0.lock().ended += 1;
+    }
+
+    /// Enters what a strand has kept.
+    pub(super) fn hand_in(&self, kept: Kept<R>) {
+        let Kept { indices, mut results, ended } = kept;
+        let mut done = self.0.lock();
+        done.ended += ended;
+        if size_of::<R>() == 0 {
+            done.sizeless.append(&mut results);
+            return;
+        }
+        // They ascend, but for items that somebody else had given back.
+        let most = indices.iter().max().map_or(0, |&most| most + 1);
+        let most = usize::try_from(most).expect("there is memory for the results");
+        if done.slots.len() < most {
+            done.slots.resize_with(most, || None);
+        }
+        for (index, result) in indices.into_iter().zip(results) {
+            done.slots[index as usize] = Some(result);
+        }
     }
 
     pub(super) fn total(&self, (items, are_all): (usize, bool)) {
@@ -70,6 +90,22 @@ impl<R> Results<R> {
 
     pub(super) fn take(&self) -> Done<R> {
         mem::replace(&mut *self.0.lock(), Done::new())
+    }
+}
+
+impl<R> Default for Kept<R> {
+    fn default() -> Self {
+        Kept { indices: Vec::new(), results: Vec::new(), ended: 0 }
+    }
+}
+
+impl<R> Kept<R> {
+    pub(super) fn push(&mut self, index: u64, result: R) {
+        self.ended += 1;
+        if size_of::<R>() != 0 {
+            self.indices.push(index);
+        }
+        self.results.push(result);
     }
 }
 

@@ -1,23 +1,45 @@
-//! Where the items of a fan-out come from: an iterator that is pulled one item at a time.
+//! Where the items of a fan-out come from: an iterator that is pulled when items are needed, and
+//! items that were pulled and have not begun. And who is there to handle them.
 //!
-//! Who pulls takes the iterator out of its place meanwhile: it is the user's code, and runs under no
-//! lock. A strand that finds it in use waits; each time it is put back one of those is woken. A
-//! strand that was woken is polled, or else the scope is cancelled, so no wake-up is lost.
+//! 1. Who pulls takes the iterator out of its place meanwhile: it is the user's code, and runs under
+//!    no lock. A strand that finds it in use waits. Whoever leaves something behind that can be
+//!    claimed wakes one of those, who wakes the next. A strand that was woken is polled, or else the
+//!    scope is cancelled, so no wake-up is lost.
+//! 2. A strand pulls several items at once only as long as its items do not wait, take next to no
+//!    time, and the iterator says that there are so many. When one waits after all, those behind it
+//!    are given back to be claimed by others. Never are more items pulled and not finished than may
+//!    be handled at once.
+//! 3. A strand for which there is nothing to do ends. Whoever makes something to do, or finds that
+//!    there is more than he can do, starts one more, as long as there are fewer than the limit. Both
+//!    are decided under one lock: either a strand finds what was made, or it is seen to be gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use wg_core::sync::Mutex;
 
+use super::budget::Weigh;
+use super::hand::{Hand, Pulled, size};
 use crate::outcome::{Payload, discard, drop_caught};
 
 /// The items of a fan-out.
-pub(super) struct Feed<I>(Mutex<Source<I>>);
+pub(crate) struct Feed<I: Iterator, W> {
+    source: Mutex<Source<I>>,
+    weigh: W,
+    /// The most strands.
+    most: usize,
+    /// Whether items are pulled one at a time, whatever they are.
+    one_by_one: bool,
+    /// Whether strands stay when the iterator has ended, as there may be other items.
+    stays: bool,
+}
 
-struct Source<I> {
+struct Source<I: Iterator> {
     place: Place<I>,
+    /// Items that were pulled and have not begun: given back, or too heavy so far.
+    ready: VecDeque<Pulled<I::Item>>,
     /// How many items were pulled; and how many were left at least, when the iterator was dropped.
     pulled: u64,
     left: usize,
@@ -28,6 +50,12 @@ struct Source<I> {
     /// The strands that wait for the iterator. Each is here once: a wake-up for one that does not
     /// wait any more would be lost to the others.
     waiting: BTreeMap<u64, Waker>,
+    /// How many items are in the hands of strands and not finished, and what they weigh.
+    out: usize,
+    used: u64,
+    /// How many strands there are, and how many there were ever.
+    live: usize,
+    posted: u64,
 }
 
 /// Where the iterator is.
@@ -38,68 +66,115 @@ enum Place<I> {
 }
 
 /// What came of asking for an item.
-pub(super) enum Claim<T> {
-    Item(u64, T),
+pub(crate) enum Claim {
+    /// There is one in hand, or several. One more strand is to be started, with this number.
+    Items(Option<u64>),
     /// Another strand is pulling one. This one is woken when that is done.
     Wait,
-    /// There are none, and there will be none. Dropping the iterator may have thrown this.
-    Ended(Option<Payload>),
-    /// The iterator panicked, when it was asked for the item with this index.
+    /// There are none, or none that this strand could begin now: it is to end.
+    Leave,
+    /// The iterator panicked, when it was asked for the item with this index, or when it was
+    /// dropped. There may be items in hand.
     Panicked(u64, Payload),
+    /// The item with this index cannot be weighed.
+    Broken(u64, Payload),
 }
 
-impl<I: Iterator> Feed<I> {
-    pub(super) fn new(items: I) -> Self {
-        Feed(Mutex::new(Source {
+/// What came of asking for the iterator.
+enum Taken<I> {
+    /// With the index of the next item, and for how many there is room.
+    Yours(Box<I>, u64, usize),
+    Instead(Claim),
+}
+
+/// Why no more is pulled.
+enum End {
+    NotYet,
+    Exhausted,
+    Panicked(Payload),
+}
+
+impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
+    /// Creates a feed for at most `most` strands, of which the first is to be started.
+    pub(super) fn new(items: I, weigh: W, most: usize) -> Self {
+        let source = Source {
             place: Place::Here(Box::new(items)),
+            ready: VecDeque::new(),
             pulled: 0,
             left: 0,
             exhausted: false,
             stopped: false,
             waiting: BTreeMap::new(),
-        }))
+            out: 0,
+            used: 0,
+            live: 1,
+            posted: 1,
+        };
+        let one_by_one = W::WEIGHS || most == 1;
+        Feed { source: Mutex::new(source), weigh, most, one_by_one, stays: false }
     }
 
-    /// Pulls an item for the strand `who`.
-    pub(super) fn claim(&self, who: u64, waker: &Waker) -> Claim<I::Item> {
-        let Some(mut items) = self.take(who, waker) else { return Claim::Wait };
-        let Some(items_here) = items.as_mut() else { return Claim::Ended(None) };
-        match catch_unwind(AssertUnwindSafe(|| items_here.next())) {
-            Ok(Some(item)) => {
-                let items = items.expect("looked at it just now");
-                let (index, thrown) = self.put_back(items);
-                match thrown {
-                    None => Claim::Item(index, item),
-                    Some(payload) => {
-                        drop_caught(item).unwrap_or_else(discard);
-                        Claim::Panicked(index, payload)
-                    }
-                }
-            }
-            Ok(None) => Claim::Ended(self.end(items, true).1),
-            Err(payload) => {
-                let (index, worse) = self.end(items, false);
-                worse.into_iter().for_each(discard);
-                Claim::Panicked(index, payload)
+    pub(super) fn one_by_one(self) -> Self {
+        Feed { one_by_one: true, ..self }
+    }
+
+    pub(super) fn staying(self) -> Self {
+        Feed { stays: true, ..self.one_by_one() }
+    }
+
+    /// Claims items for the strand `who`.
+    pub(super) fn claim(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>) -> Claim {
+        if !self.one_by_one {
+            hand.adapt();
+        }
+        loop {
+            let (items, first, room) = match self.take(who, waker, hand) {
+                Taken::Yours(items, first, room) => (items, first, room),
+                Taken::Instead(claim) => return claim,
+            };
+            if let Some(claim) = self.pull(items, first, room, hand) {
+                return claim;
             }
         }
     }
 
-    /// Takes the iterator: `Some(None)` if it is gone, `None` if the strand has to wait for it.
-    fn take(&self, who: u64, waker: &Waker) -> Option<Option<Box<I>>> {
+    /// Takes the iterator, or an item that was given back.
+    fn take(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>) -> Taken<I> {
         let mut spare = None;
         loop {
-            let mut source = self.0.lock();
+            let mut source = self.source.lock();
+            source.settle(hand);
+            if let Some(next) = source.ready.pop_front() {
+                let claim = if source.fits(next.weight, self.weigh.total()) {
+                    source.out += 1;
+                    source.used = source.used.saturating_add(next.weight);
+                    hand.items.push_back(next);
+                    Claim::Items(source.recruit(hand.recruits, self.most))
+                } else {
+                    source.ready.push_front(next);
+                    source.live -= usize::from(hand.counts);
+                    Claim::Leave
+                };
+                let before = source.waiting.remove(&who);
+                let next = source.call();
+                drop(source);
+                drop(before);
+                wake(next);
+                return Taken::Instead(claim);
+            }
             match mem::replace(&mut source.place, Place::InUse) {
                 Place::Here(items) => {
                     let before = source.waiting.remove(&who);
+                    let taken =
+                        Taken::Yours(items, source.pulled, self.most.saturating_sub(source.out));
                     drop(source);
                     drop(before);
-                    return Some(Some(items));
+                    return taken;
                 }
                 Place::Gone => {
                     source.place = Place::Gone;
-                    return Some(None);
+                    source.live -= usize::from(hand.counts && !self.stays);
+                    return Taken::Instead(Claim::Leave);
                 }
                 Place::InUse => {}
             }
@@ -108,7 +183,7 @@ impl<I: Iterator> Feed<I> {
                     let before = source.waiting.insert(who, waker);
                     drop(source);
                     drop(before);
-                    return None;
+                    return Taken::Instead(Claim::Wait);
                 }
                 // Cloning a waker may be anybody's code, so no lock is held meanwhile.
                 None => {
@@ -119,47 +194,185 @@ impl<I: Iterator> Feed<I> {
         }
     }
 
-    /// Puts the iterator back, with one more item pulled. Returns the item's index, and what the
-    /// drop of the iterator has thrown, if nothing more is to be pulled.
-    fn put_back(&self, items: Box<I>) -> (u64, Option<Payload>) {
-        let mut source = self.0.lock();
-        let index = source.pulled;
-        source.pulled += 1;
-        if source.stopped {
-            drop(source);
-            return (index, self.end(Some(items), false).1);
+    /// Pulls items, and puts the iterator back. None if there are none.
+    fn pull(
+        &self,
+        mut items: Box<I>,
+        first: u64,
+        room: usize,
+        hand: &mut Hand<I::Item>,
+    ) -> Option<Claim> {
+        let (mut index, mut most, mut weight) = (first, 1, 0);
+        let end = loop {
+            let item = match catch_unwind(AssertUnwindSafe(|| items.next())) {
+                Ok(Some(item)) => item,
+                Ok(None) => break End::Exhausted,
+                Err(payload) => break End::Panicked(payload),
+            };
+            if W::WEIGHS {
+                match catch_unwind(AssertUnwindSafe(|| self.weigh.weigh(&item))) {
+                    Ok(weighed) => weight = weighed,
+                    Err(payload) => {
+                        drop_caught(item).unwrap_or_else(discard);
+                        if let Err(Some(worse)) = self.put_back(items, index + 1, None, hand) {
+                            discard(worse);
+                        }
+                        return Some(Claim::Broken(index, payload));
+                    }
+                }
+            }
+            hand.items.push_back(Pulled { index, weight, item });
+            index += 1;
+            if hand.items.len() == 1 && hand.batch > 1 && !self.one_by_one {
+                // Only what the iterator says is there is asked for ahead: it is less likely to
+                // block. Half of the room is left to others.
+                most = hand.batch.min(room / 2).min(size(&*items).0.saturating_add(1)).max(1);
+            }
+            if hand.items.len() >= most {
+                break End::NotYet;
+            }
+        };
+        match self.put_back(items, index, Some((end, weight)), hand) {
+            Ok(claim) => Some(claim),
+            Err(Some(payload)) => Some(Claim::Panicked(index, payload)),
+            Err(None) if hand.items.is_empty() => None,
+            Err(None) => Some(Claim::Items(None)),
         }
-        source.place = Place::Here(items);
-        let next = source.waiting.pop_first();
-        drop(source);
-        next.into_iter().for_each(|(_, waker)| wake(waker));
-        (index, None)
     }
 
-    /// Drops the iterator. Returns how many were pulled, and what that has thrown.
-    fn end(&self, items: Option<Box<I>>, exhausted: bool) -> (u64, Option<Payload>) {
-        let left = items.as_ref().map_or(0, |items| if exhausted { 0 } else { least(&**items) });
+    /// Puts the iterator back, of which the items before `index` were pulled; those in hand count
+    /// from here on, where they fit. `end` is None for an item that could not be weighed. If nothing
+    /// more is to be pulled, the iterator is dropped instead: then returns what has been thrown.
+    fn put_back(
+        &self,
+        items: Box<I>,
+        index: u64,
+        end: Option<(End, u64)>,
+        hand: &mut Hand<I::Item>,
+    ) -> Result<Claim, Option<Payload>> {
+        let (end, weight) = end.unwrap_or((End::NotYet, 0));
+        let mut source = self.source.lock();
+        source.pulled = index;
+        let fits = hand.items.is_empty() || source.fits(weight, self.weigh.total());
+        if fits {
+            source.out += hand.items.len();
+            source.used = source.used.saturating_add(weight);
+        } else {
+            source.ready.extend(hand.items.drain(..));
+        }
+        if !source.stopped && matches!(end, End::NotYet) {
+            source.place = Place::Here(items);
+            let claim = if hand.items.is_empty() && fits {
+                Claim::Items(None)
+            } else if fits {
+                Claim::Items(source.recruit(hand.recruits, self.most))
+            } else {
+                source.live -= usize::from(hand.counts);
+                Claim::Leave
+            };
+            let next = source.call();
+            drop(source);
+            wake(next);
+            return Ok(claim);
+        }
+        drop(source);
+        let thrown = self.end(items, matches!(end, End::Exhausted));
+        match end {
+            End::Panicked(first) => {
+                thrown.into_iter().for_each(discard);
+                Err(Some(first))
+            }
+            End::NotYet | End::Exhausted => Err(thrown),
+        }
+    }
+
+    /// Gives back what is in hand and has not begun. Returns the number of a strand that is to be
+    /// started for it.
+    pub(super) fn give_back(&self, hand: &mut Hand<I::Item>) -> Option<u64> {
+        let mut source = self.source.lock();
+        source.settle(hand);
+        source.out -= hand.items.len();
+        source.ready.extend(hand.items.drain(..));
+        let next = source.call();
+        let post = if next.is_none() { source.recruit(hand.recruits, self.most) } else { None };
+        drop(source);
+        wake(next);
+        post
+    }
+
+    /// Enters what was finished, and that a strand ends, if it is one.
+    pub(super) fn dismiss(&self, hand: &mut Hand<I::Item>) {
+        let mut source = self.source.lock();
+        source.settle(hand);
+        source.live -= usize::from(hand.counts);
+    }
+
+    /// Takes back that a strand ends, if there may be one more.
+    pub(super) fn rejoin(&self, hand: &Hand<I::Item>) -> bool {
+        let mut source = self.source.lock();
+        let may = source.live < self.most || !hand.counts;
+        source.live += usize::from(may && hand.counts);
+        may
+    }
+
+    /// Whether there is nothing more to claim.
+    pub(super) fn is_empty(&self) -> bool {
+        let source = self.source.lock();
+        source.ready.is_empty() && matches!(source.place, Place::Gone)
+    }
+
+    /// Enters that one more strand is to be started, if there may be one, and returns its number.
+    pub(super) fn recruit(&self) -> Option<u64> {
+        self.source.lock().recruit(true, self.most)
+    }
+
+    /// Enters a strand that begins with an item in hand, and returns its number.
+    pub(super) fn enlist(&self) -> u64 {
+        let mut source = self.source.lock();
+        source.live += 1;
+        source.posted += 1;
+        source.posted - 1
+    }
+
+    /// Takes in hand an item that does not come from the iterator. Where it `recruits`, returns the
+    /// number of one more strand.
+    pub(super) fn take_other(
+        &self,
+        hand: &mut Hand<I::Item>,
+        pulled: Pulled<I::Item>,
+        recruits: bool,
+    ) -> Option<u64> {
+        let mut source = self.source.lock();
+        source.settle(hand);
+        source.out += 1;
+        hand.items.push_back(pulled);
+        if recruits { source.add(self.most) } else { None }
+    }
+
+    /// Drops the iterator. Returns what that has thrown.
+    fn end(&self, items: Box<I>, exhausted: bool) -> Option<Payload> {
+        // One that was asked for its last item may know that this was the last.
+        let (left, most) = if exhausted { (0, Some(0)) } else { size(&*items) };
         let thrown = drop_caught(items).err();
-        let mut source = self.0.lock();
+        let mut source = self.source.lock();
         source.place = Place::Gone;
-        source.exhausted |= exhausted;
+        source.exhausted = most == Some(0);
         source.left = left;
-        let pulled = source.pulled;
         let waiting = mem::take(&mut source.waiting);
         drop(source);
-        waiting.into_values().for_each(wake);
-        (pulled, thrown)
+        waiting.into_values().for_each(|waker| wake(Some(waker)));
+        thrown
     }
 
     /// Pulls nothing more. Returns what the drop of the iterator has thrown, if it is not in use:
     /// then who uses it drops it.
     pub(super) fn stop(&self) -> Option<Payload> {
-        let mut source = self.0.lock();
+        let mut source = self.source.lock();
         source.stopped = true;
         match mem::replace(&mut source.place, Place::InUse) {
             Place::Here(items) => {
                 drop(source);
-                self.end(Some(items), false).1
+                self.end(items, false)
             }
             other => {
                 source.place = other;
@@ -168,24 +381,62 @@ impl<I: Iterator> Feed<I> {
         }
     }
 
-    /// How many items there were, those included that are known to be left; and whether these are
-    /// all. To be asked when the iterator is gone.
-    pub(super) fn total(&self) -> (usize, bool) {
-        let source = self.0.lock();
-        let pulled = usize::try_from(source.pulled).unwrap_or(usize::MAX);
-        (pulled.saturating_add(source.left), source.exhausted)
+    /// How many items were pulled, how many are known to be left, and whether these are all. To be
+    /// asked when the iterator is gone.
+    pub(super) fn total(&self) -> (usize, usize, bool) {
+        let source = self.source.lock();
+        (usize::try_from(source.pulled).unwrap_or(usize::MAX), source.left, source.exhausted)
+    }
+
+    /// Drops all that is left, one by one. Returns what that has thrown.
+    pub(super) fn clear(self) -> Vec<Payload> {
+        let mut thrown: Vec<_> = self.stop().into_iter().collect();
+        let ready = mem::take(&mut self.source.lock().ready);
+        thrown.extend(ready.into_iter().filter_map(|pulled| drop_caught(pulled).err()));
+        thrown.extend(drop_caught(self.weigh).err());
+        thrown
     }
 }
 
-/// How many items an iterator has at least. What it says is the user's code.
-fn least<I: Iterator>(items: &I) -> usize {
-    catch_unwind(AssertUnwindSafe(|| items.size_hint().0)).unwrap_or_else(|payload| {
-        discard(payload);
-        0
-    })
+impl<I: Iterator> Source<I> {
+    /// Enters what was finished.
+    fn settle(&mut self, hand: &mut Hand<I::Item>) {
+        self.out -= mem::take(&mut hand.finished);
+        self.used = self.used.saturating_sub(mem::take(&mut hand.weight));
+        if self.out == 0 {
+            // A single item may be heavier than all that can be counted.
+            self.used = 0;
+        }
+    }
+
+    fn fits(&self, weight: u64, total: u64) -> bool {
+        self.out == 0 || self.used.checked_add(weight).is_some_and(|used| used <= total)
+    }
+
+    /// Enters one more strand, if there may be something for it to do.
+    fn recruit(&mut self, recruits: bool, most: usize) -> Option<u64> {
+        let is_more = !self.ready.is_empty() || !matches!(self.place, Place::Gone);
+        if recruits && is_more { self.add(most) } else { None }
+    }
+
+    fn add(&mut self, most: usize) -> Option<u64> {
+        if self.live >= most {
+            return None;
+        }
+        self.live += 1;
+        self.posted += 1;
+        Some(self.posted - 1)
+    }
+
+    /// One of those that wait, if there is something to claim.
+    fn call(&mut self) -> Option<Waker> {
+        let is_more = !self.ready.is_empty() || matches!(self.place, Place::Here(_));
+        if is_more { self.waiting.pop_first().map(|(_, waker)| waker) } else { None }
+    }
 }
 
-fn wake(waker: Waker) {
+pub(super) fn wake(waker: Option<Waker>) {
+    let Some(waker) = waker else { return };
     // A waker is foreign code. Whoever pulled an item is not to be blamed for its panic.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
         discard(payload);

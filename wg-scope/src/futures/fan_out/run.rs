@@ -9,9 +9,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::AsyncFanOut;
+use super::budget::Weigh;
 use super::done::{Done, Results};
 use super::feed::Feed;
-use super::strand::{Strand, Work};
+use super::grow::Added;
+use super::mapping::Mapping;
+use super::strand::{InHand, Strand, Work, start};
 use crate::cause::{Cause, Stopped};
 use crate::closing::unwinding;
 use crate::failure::{Errors, FailureKind};
@@ -23,14 +26,16 @@ use crate::ledger::Unwind;
 use crate::policy::Policy;
 use crate::task_info::Label;
 
-impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
+#[expect(private_bounds, reason = "sealed")]
+impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
     /// Runs it all; the first failure comes back.
     pub(crate) fn tried<R, E, F, Fut>(
         self,
         function: F,
-    ) -> impl Future<Output = Result<Vec<R>, E>> + use<I, P, R, E, F, Fut>
+        added: Option<Arc<Added<I::Item>>>,
+    ) -> impl Future<Output = Result<Vec<R>, E>> + use<I, P, W, S, R, E, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
         E: From<Stopped> + Send,
@@ -39,8 +44,8 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
         let policy = options.policy_or(Policy::fail_fast());
         let its = policy.clone();
         let results = Results::new();
-        let start = self.start(function, results.clone());
-        let body = move |scope| ready(Ok(start(scope)));
+        let begin = self.begin(function, results.clone(), added);
+        let body = move |scope| ready(Ok(begin(scope)));
         run::tried(move || open(&options, its), policy, body, site).map(move |ended| {
             let done = results.take();
             match ended.map(|shared| done.lost(&shared)) {
@@ -56,9 +61,10 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
         self,
         policy: Policy,
         function: F,
-    ) -> impl Future<Output = (Done<R>, Errors<E>, Arc<Shared<P>>)> + use<I, P, R, E, F, Fut>
+        added: Option<Arc<Added<I::Item>>>,
+    ) -> impl Future<Output = (Done<R>, Errors<E>, Arc<Shared<P>>)> + use<I, P, W, S, R, E, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
         E: Send,
@@ -66,8 +72,8 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
         let (open, options, site) = (self.open, self.options.clone(), self.site);
         let policy = options.policy_or(policy);
         let results = Results::new();
-        let start = self.start(function, results.clone());
-        let body = move |scope| ready(start(scope));
+        let begin = self.begin(function, results.clone(), added);
+        let body = move |scope| ready(begin(scope));
         run::collect(move || open(&options, policy), body, site).map(move |(shared, errors)| {
             let done = results.take();
             let lost = done.lost(&shared);
@@ -85,13 +91,14 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
     pub(crate) fn mapped<R, F, Fut>(
         self,
         function: F,
-    ) -> impl Future<Output = Vec<R>> + use<I, P, R, F, Fut>
+        added: Option<Arc<Added<I::Item>>>,
+    ) -> impl Future<Output = Vec<R>> + use<I, P, W, S, R, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, Infallible>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, Infallible>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, Infallible>>,
     {
-        self.collected(Policy::fail_fast(), function).map(|(done, errors, shared)| {
+        self.collected(Policy::fail_fast(), function, added).map(|(done, errors, shared)| {
             if let Some(stopped) = done.lost(&shared) {
                 done.discard();
                 panic!("{stopped}");
@@ -111,14 +118,14 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
     pub(crate) fn all<R, E, F, Fut>(
         self,
         function: F,
-    ) -> impl Future<Output = (Vec<R>, Errors<E>)> + use<I, P, R, E, F, Fut>
+    ) -> impl Future<Output = (Vec<R>, Errors<E>)> + use<I, P, W, S, R, E, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
         E: Send,
     {
-        let collected = self.collected(Policy::collect_all(), function);
+        let collected = self.collected(Policy::collect_all(), function, None);
         collected.map(|(done, errors, _)| (done.into_values(), errors))
     }
 
@@ -128,16 +135,16 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
         mut self,
         wanted: usize,
         function: F,
-    ) -> impl Future<Output = Result<Vec<(usize, R)>, Errors<E>>> + use<I, P, R, E, F, Fut>
+    ) -> impl Future<Output = Result<Vec<(usize, R)>, Errors<E>>> + use<I, P, W, S, R, E, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
         E: Send,
     {
         let policy = Policy::quorum(wanted);
         self.options = self.options.policy(policy.clone());
-        self.collected(policy, function).map(move |(mut done, errors, _)| {
+        self.collected(policy, function, None).map(move |(mut done, errors, _)| {
             match done.take_first(wanted) {
                 // Several may have succeeded at the same moment; the first are the ones.
                 Some(successes) => Ok(done.give_up(successes)),
@@ -146,35 +153,36 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
         })
     }
 
-    /// Makes what starts the strands in the scope it is given.
-    fn start<R, E, F, Fut>(
+    /// Makes what starts the first strand in the scope it is given, which starts the others.
+    fn begin<R, E, F, Fut>(
         self,
         function: F,
         results: Results<R>,
-    ) -> impl FnOnce(TryAsyncScope<P, E>) -> Arc<Shared<P>> + use<I, P, R, E, F, Fut>
+        added: Option<Arc<Added<I::Item>>>,
+    ) -> impl FnOnce(TryAsyncScope<P, E>) -> Arc<Shared<P>> + use<I, P, W, S, R, E, F, Fut>
     where
-        P: Holds<Strand<P, I, F, Fut, R, E>>,
+        P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
     {
-        let AsyncFanOut { items, options, most, site, .. } = self;
+        let most = self.most();
+        let AsyncFanOut { items, options, weigh, site, .. } = self;
         let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
-        let most = options.limit.map_or(most, std::num::NonZeroUsize::get) as u64;
         move |scope| {
             let shared = Arc::clone(scope.shared());
-            let work = Work {
+            let feed = Feed::new(items, weigh, most);
+            let work = Arc::new(Mapping {
                 shared: Arc::clone(&shared),
                 failures: Arc::clone(scope.failures()),
                 results,
-                feed: Feed::new(items),
+                feed: if added.is_some() { feed.staying() } else { feed },
+                added,
                 function,
                 label,
-                most,
-                post: Work::start,
+                post: start,
                 future: PhantomData::<fn() -> Fut>,
-            };
-            let work = Arc::new(work);
-            work.start(0);
+            });
+            start(InHand::new(&work, true), 0);
             // On a runtime its strands may have ended before it was let go of here.
             if let Some(work) = Arc::into_inner(work) {
                 work.finish();

@@ -13,203 +13,235 @@ use std::task::{Context, Poll, Waker};
 use wg_core::OwnedToken;
 use wg_core::sync::Mutex;
 
-use super::done::Results;
-use super::feed::{Claim, Feed};
+use super::feed::Claim;
+use super::hand::{Hand, Pulled};
 use crate::context::{self, Role};
-use crate::failures::Failures;
 use crate::futures::cell::{Drive, Whose};
 use crate::futures::line::Key;
 use crate::futures::place::{Holds, Polls};
 use crate::futures::shared::Shared;
-use crate::ledger::as_echo;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 
 /// How many items a strand handles before others get a turn, where none of them waits.
-const TURN: usize = 32;
+const TURN: usize = 128;
 
-/// What the strands of one fan-out have in common. The last of them to end drops it.
-pub(super) struct Work<P: Polls, I: Iterator, F, Fut, R, E> {
-    pub(super) shared: Arc<Shared<P>>,
-    pub(super) failures: Arc<Failures<E>>,
-    pub(super) results: Results<R>,
-    pub(super) feed: Feed<I>,
-    pub(super) function: F,
-    pub(super) label: Label,
-    /// The most strands.
-    pub(super) most: u64,
+/// What the strands of one fan-out work on: where items come from, and what becomes of them. The
+/// last that holds it [finishes](Self::finish) it.
+pub(crate) trait Work: Sized {
+    type Place: Polls;
+    type Item;
+    type Future: Future;
+
+    /// What a strand keeps to itself until it ends.
+    type Kept: Default;
+
+    fn shared(&self) -> &Arc<Shared<Self::Place>>;
+
+    fn label(&self) -> &Label;
+
+    /// Takes items in hand, for the strand `who`.
+    fn claim(&self, who: u64, waker: &Waker, hand: &mut Hand<Self::Item>) -> Claim;
+
+    /// Takes back what is in hand and has not begun. Returns the number of a strand that is to be
+    /// started for it.
+    fn give_back(&self, hand: &mut Hand<Self::Item>) -> Option<u64>;
+
+    /// Whether an item that was claimed is not to begin all the same.
+    fn skips(&self, index: u64) -> bool;
+
+    /// Pulls nothing more. Returns what that has thrown.
+    fn stop(&self) -> Option<Payload>;
+
+    fn call(&self, item: Self::Item) -> Self::Future;
+
+    /// Enters how an item ended. `told`: its error may be the echo of a cancel.
+    fn settle(&self, kept: &mut Self::Kept, index: u64, result: Ended<Self>, told: bool);
+
+    /// Enters a panic that ends no item.
+    fn panicked(&self, index: u64, payload: Payload);
+
+    /// Takes what a strand has kept, when it ends.
+    fn hand_in(&self, kept: Self::Kept);
+
+    /// Drops all of the user's that is not a result, and enters what the drops throw.
+    fn finish(self);
+
+    /// Enters what somebody has finished who helps.
+    fn tell(&self, _hand: &mut Hand<Self::Item>) {}
+
     /// Starts one more strand. Here, because who polls a strand does not know what its place holds.
-    pub(super) post: fn(&Arc<Self>, number: u64),
-    pub(super) future: std::marker::PhantomData<fn() -> Fut>,
+    fn post(&self) -> fn(InHand<Self>, u64);
+
+    /// Enters a strand that begins with an item in hand, and returns its number.
+    fn enlist(&self) -> u64;
 }
 
-pub(crate) struct Strand<P: Polls, I: Iterator, F, Fut, R, E> {
-    shared: Arc<Shared<P>>,
+/// How an item ended: with what its future is ready with, or with a panic.
+pub(crate) type Ended<W> = Result<<<W as Work>::Future as Future>::Output, Payload>;
+
+/// An item in the making, and what lies behind it.
+pub(crate) struct InHand<W: Work> {
+    pub(super) work: Arc<W>,
+    /// What became of the item. The place is used again for every item.
+    future: Pin<Box<Option<W::Future>>>,
+    index: u64,
+    weight: u64,
+    /// Whether it was told that it is stopped.
+    told: bool,
+    hand: Hand<W::Item>,
+    kept: W::Kept,
+}
+
+pub(crate) struct Strand<W: Work> {
+    shared: Arc<Shared<W::Place>>,
     label: Label,
     number: u64,
-    stage: InHand<Rest<P, I, F, Fut, R, E>>,
+    stage: Mutex<Stage<W>>,
 }
 
-/// Whose hands what is left of a strand is in.
-type InHand<T> = Mutex<Stage<T>>;
-
-enum Stage<T> {
+enum Stage<W: Work> {
     /// Not in the hands of its place yet.
-    Waiting(T),
-    Driven(T),
+    Waiting(Rest<W>),
+    Driven(Rest<W>),
     /// Somebody polls it.
     Polled,
     Ended,
 }
 
 /// What is left of a strand that has not ended.
-struct Rest<P: Polls, I: Iterator, F, Fut, R, E> {
-    work: Arc<Work<P, I, F, Fut, R, E>>,
-    /// What became of the item in hand. The place is used again for every item.
-    future: Pin<Box<Option<Fut>>>,
-    /// The index of the item in hand.
-    index: u64,
-    /// Whether the item in hand was told that it is stopped.
-    told: bool,
-    /// Whether there has been an item.
-    begun: bool,
-    token: Option<OwnedToken>,
+struct Rest<W: Work> {
+    in_hand: InHand<W>,
+    token: OwnedToken,
     key: Option<Key>,
 }
 
-impl<P, I, F, Fut, R, E> Work<P, I, F, Fut, R, E>
-where
-    P: Holds<Strand<P, I, F, Fut, R, E>>,
-    I: Iterator,
-    F: Fn(I::Item) -> Fut,
-    Fut: Future<Output = Result<R, E>>,
-{
-    /// Starts the strand with this number.
-    pub(super) fn start(self: &Arc<Self>, number: u64) {
-        let rest = Rest {
-            work: Arc::clone(self),
-            future: Box::pin(None),
-            index: 0,
-            told: false,
-            begun: false,
-            token: self.shared.token(),
-            key: None,
-        };
-        let strand = Strand {
-            shared: Arc::clone(&self.shared),
-            label: self.label.clone(),
-            number,
-            stage: Mutex::new(Stage::Waiting(rest)),
-        };
-        self.shared.submit(P::child(Arc::new(strand)), false);
-    }
-}
-
-impl<P: Polls, I: Iterator, F, Fut, R, E> Work<P, I, F, Fut, R, E> {
-    fn item(&self, index: u64) -> TaskInfo {
-        TaskInfo::new(index, self.label.clone())
-    }
-
-    fn panicked(&self, index: u64, payload: Payload) {
-        let task = self.item(index);
-        let (_, failure) = self.shared.panicked(payload, &task);
-        if let Some((payload, order)) = failure {
-            self.failures.report().panicked(task, payload, order);
-        }
-    }
-
-    /// Enters how an item ended. `told`: its error may be the echo of a cancel.
-    fn settle(&self, index: u64, result: Result<Result<R, E>, Payload>, told: bool) {
-        match result {
-            Ok(Ok(value)) => {
-                // It must be where it is looked for before those who look hear that all is over.
-                self.results.push(index, value, self.shared.counts_values());
-                let verdict = self.shared.judge_value(|| self.item(index));
-                self.shared.obey(verdict);
-            }
-            Ok(Err(error)) => {
-                let task = self.item(index);
-                let (order, verdict) = self.shared.judge_error(&task);
-                let order = if told { as_echo(order) } else { order };
-                self.results.ended();
-                self.failures.report().failed(task, error, order);
-                self.shared.obey(verdict);
-            }
-            Err(payload) => {
-                self.results.ended();
-                self.panicked(index, payload);
-            }
-        }
-    }
-
-    /// Drops all of the user's that is not a result, and enters what the drops throw.
-    pub(super) fn finish(self) {
-        let thrown = self.feed.stop();
-        let total = self.feed.total();
-        self.results.total(total);
-        thrown.into_iter().for_each(|payload| self.panicked(total.0 as u64, payload));
-        let Work { shared, failures, label, function, .. } = self;
-        if let Err(payload) = drop_caught(function) {
-            let task = TaskInfo::new(total.0 as u64, label);
-            let (_, failure) = shared.panicked(payload, &task);
-            if let Some((payload, order)) = failure {
-                failures.report().panicked(task, payload, order);
-            }
-        }
-    }
-}
-
 /// What a strand does next.
-enum Next {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
     Item,
     Wait,
     End,
 }
 
-impl<P, I, F, Fut, R, E> Rest<P, I, F, Fut, R, E>
+/// Starts the strand with this number. If its scope has ended, it ends at once.
+pub(super) fn start<W>(in_hand: InHand<W>, number: u64)
 where
-    P: Polls,
-    I: Iterator,
-    F: Fn(I::Item) -> Fut,
-    Fut: Future<Output = Result<R, E>>,
+    W: Work,
+    W::Place: Holds<Strand<W>>,
 {
-    /// Takes the next item in hand.
-    fn claim(&mut self, number: u64, waker: &Waker) -> Next {
-        let work = &*self.work;
-        if work.shared.is_cancelled() {
-            return Next::End;
+    let shared = Arc::clone(in_hand.work.shared());
+    let label = in_hand.work.label().clone();
+    let Some(token) = shared.token() else { return in_hand.end() };
+    let rest = Rest { in_hand, token, key: None };
+    let stage = Mutex::new(Stage::Waiting(rest));
+    let strand = Strand { shared: Arc::clone(&shared), label, number, stage };
+    shared.submit(<W::Place as Holds<Strand<W>>>::child(Arc::new(strand)), false);
+}
+
+impl<W: Work> InHand<W> {
+    /// Empty hands: of a strand, or of somebody who helps.
+    pub(super) fn new(work: &Arc<W>, counts: bool) -> Self {
+        InHand {
+            work: Arc::clone(work),
+            future: Box::pin(None),
+            index: 0,
+            weight: 0,
+            told: false,
+            hand: Hand::new(counts),
+            kept: W::Kept::default(),
         }
-        let (index, item) = match work.feed.claim(number, waker) {
-            Claim::Item(index, item) => (index, item),
-            Claim::Wait => return Next::Wait,
-            Claim::Ended(thrown) => {
-                let items = work.feed.total().0 as u64;
-                thrown.into_iter().for_each(|payload| work.panicked(items, payload));
-                return Next::End;
+    }
+
+    pub(super) fn has_item(&self) -> bool {
+        self.future.is_some()
+    }
+
+    /// Has a strand go on with what somebody has in hand who helped.
+    pub(super) fn go_on(mut self) {
+        self.hand.counts = true;
+        let number = self.work.enlist();
+        (self.work.post())(self, number);
+    }
+
+    /// Enters what was finished so far.
+    pub(super) fn tell(&mut self) {
+        self.work.tell(&mut self.hand);
+    }
+
+    /// Handles items, at most so many, until one waits or there are no more. `Item` means that so
+    /// many were handled.
+    pub(super) fn run(&mut self, who: u64, context: &mut Context<'_>, most: usize) -> Next {
+        for _ in 0..most {
+            if self.future.is_none() {
+                match self.claim(who, context.waker()) {
+                    Next::Item => {}
+                    other => return other,
+                }
             }
-            Claim::Panicked(index, payload) => {
-                work.panicked(index, payload);
-                return Next::End;
+            if !self.advance(context) {
+                self.hand.wait();
+                if !self.hand.items.is_empty() {
+                    let post = self.work.give_back(&mut self.hand);
+                    self.post(post);
+                }
+                return Next::Wait;
             }
-        };
-        if work.shared.skips(index) {
-            // Whatever else is pulled comes later, and is skipped as well.
-            let thrown = drop_caught(item).err().into_iter().chain(work.feed.stop());
-            thrown.for_each(|payload| work.panicked(index, payload));
-            return Next::End;
-        }
-        self.index = index;
-        self.told = false;
-        if !mem::replace(&mut self.begun, true) && number + 1 < work.most {
-            // There may be an item for another strand, now that there was one for this.
-            (work.post)(&self.work, number + 1);
-        }
-        let called = catch_unwind(AssertUnwindSafe(|| (work.function)(item)));
-        match called {
-            Ok(future) => self.future.set(Some(future)),
-            Err(payload) => work.settle(index, Err(payload), false),
         }
         Next::Item
+    }
+
+    fn post(&self, number: Option<u64>) {
+        if let Some(number) = number {
+            (self.work.post())(InHand::new(&self.work, true), number);
+        }
+    }
+
+    /// Takes the next item in hand, and begins it.
+    fn claim(&mut self, who: u64, waker: &Waker) -> Next {
+        loop {
+            if self.work.shared().is_cancelled() {
+                return Next::End;
+            }
+            if let Some(pulled) = self.hand.items.pop_front() {
+                if self.begin(pulled) {
+                    return Next::Item;
+                }
+                continue;
+            }
+            match self.work.claim(who, waker, &mut self.hand) {
+                Claim::Items(post) => self.post(post),
+                Claim::Wait => return Next::Wait,
+                Claim::Leave => return Next::End,
+                Claim::Panicked(index, payload) => self.work.panicked(index, payload),
+                Claim::Broken(index, payload) => {
+                    self.work.settle(&mut self.kept, index, Err(payload), false);
+                }
+            }
+        }
+    }
+
+    /// Begins an item. Returns false if it is not to be.
+    fn begin(&mut self, pulled: Pulled<W::Item>) -> bool {
+        let Pulled { index, weight, item } = pulled;
+        if self.work.skips(index) {
+            // Whatever else is pulled comes later, and is skipped as well.
+            let thrown = drop_caught(item).err().into_iter().chain(self.work.stop());
+            thrown.for_each(|payload| self.work.panicked(index, payload));
+            self.hand.finish(weight);
+            return false;
+        }
+        self.index = index;
+        self.weight = weight;
+        self.told = false;
+        match catch_unwind(AssertUnwindSafe(|| self.work.call(item))) {
+            Ok(future) => self.future.set(Some(future)),
+            Err(payload) => {
+                self.hand.finish(weight);
+                self.work.settle(&mut self.kept, index, Err(payload), false);
+            }
+        }
+        true
     }
 
     /// Polls the item in hand. Returns false if it waits.
@@ -234,45 +266,50 @@ where
                 }
             }
         }
-        self.work.settle(self.index, result, self.told);
+        self.hand.finish(self.weight);
+        self.work.settle(&mut self.kept, self.index, result, self.told);
         true
     }
-}
 
-impl<P: Polls, I: Iterator, F, Fut, R, E> Rest<P, I, F, Fut, R, E> {
     fn drop_future(&mut self) -> Result<(), Payload> {
         catch_unwind(AssertUnwindSafe(|| self.future.set(None)))
     }
-}
 
-impl<P: Polls, I: Iterator, F, Fut, R, E> Strand<P, I, F, Fut, R, E> {
-    /// Ends a strand that is in hand. When the token goes, at the very end, everything of the user's
-    /// has been dropped or handed over (rule 1).
-    fn end(&self, mut rest: Rest<P, I, F, Fut, R, E>) {
-        if let Err(payload) = rest.drop_future() {
-            rest.work.panicked(rest.index, payload);
+    /// Drops what is in hand, and hands in what was kept. Whoever holds the work last finishes it.
+    pub(super) fn end(mut self) {
+        if let Err(payload) = self.drop_future() {
+            self.work.panicked(self.index, payload);
         }
-        let Rest { work, future, token, key, .. } = rest;
-        drop(future);
-        *self.stage.lock() = Stage::Ended;
+        let InHand { work, hand, kept, .. } = self;
+        for Pulled { index, item, .. } in hand.items {
+            if let Err(payload) = drop_caught(item) {
+                work.panicked(index, payload);
+            }
+        }
+        work.hand_in(kept);
         if let Some(work) = Arc::into_inner(work) {
             work.finish();
         }
+    }
+}
+
+impl<W: Work> Strand<W> {
+    /// Ends a strand that is in hand. When the token goes, at the very end, everything of the user's
+    /// has been dropped or handed over (rule 1).
+    fn end(&self, rest: Rest<W>) {
+        let Rest { in_hand, token, key } = rest;
+        in_hand.end();
+        *self.stage.lock() = Stage::Ended;
         self.shared.end(key, key.is_some());
-        drop(token);
+        // Those who wait for all may have wakers that panic.
+        drop_caught(token).unwrap_or_else(discard);
         if self.shared.group.count() == 0 {
             self.shared.signal.ring();
         }
     }
 }
 
-impl<P, I, F, Fut, R, E> Drive for Strand<P, I, F, Fut, R, E>
-where
-    P: Polls,
-    I: Iterator,
-    F: Fn(I::Item) -> Fut,
-    Fut: Future<Output = Result<R, E>>,
-{
+impl<W: Work> Drive for Strand<W> {
     fn drive(&self, key: Key) -> bool {
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Polled) {
@@ -299,28 +336,15 @@ where
         };
         drop(stage);
         let place = context::enter_to_poll(&self.shared.node, Role::Task);
-        let mut turns = 0;
-        let next = loop {
-            if rest.future.is_none() {
-                match rest.claim(self.number, context.waker()) {
-                    Next::Item => {}
-                    other => break other,
-                }
+        match rest.in_hand.run(self.number, context, TURN) {
+            Next::Wait => {}
+            Next::Item => context.waker().wake_by_ref(),
+            Next::End => {
+                // What is dropped at the end is dropped in the scope.
+                self.end(rest);
+                drop(place);
+                return Poll::Ready(());
             }
-            if !rest.advance(context) {
-                break Next::Wait;
-            }
-            turns += 1;
-            if turns == TURN {
-                context.waker().wake_by_ref();
-                break Next::Wait;
-            }
-        };
-        if let Next::End = next {
-            // What is dropped at the end is dropped in the scope.
-            self.end(rest);
-            drop(place);
-            return Poll::Ready(());
         }
         drop(place);
         *self.stage.lock() = Stage::Driven(rest);

@@ -5,10 +5,12 @@
 macro_rules! verbs {
     (impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, $module:literal) => {
         /// # Verbs
-        impl<$($env_param,)? I> $crate::AsyncFanOut<I, $place>
+        #[expect(private_bounds, reason = "sealed")]
+        impl<$($env_param,)? I, W, S> $crate::AsyncFanOut<I, $place, W, S>
         where
             I: Iterator + Send + $env,
             I::Item: Send + $env,
+            W: $crate::futures::Weigh<I::Item> + Send + Sync + $env,
         {
             /// Awaits `function` once for each item; ready with the results in the order of the
             /// items.
@@ -40,14 +42,14 @@ macro_rules! verbs {
             pub fn map<R, F, Fut>(
                 self,
                 function: F,
-            ) -> impl ::std::future::Future<Output = Vec<R>> + use<$($env_param,)? I, R, F, Fut>
+            ) -> impl ::std::future::Future<Output = Vec<R>> + use<$($env_param,)? I, W, S, R, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = R> + Send + $env,
                 R: Send + $env,
             {
                 let function = move |item| ::futures_util::FutureExt::map(function(item), Ok);
-                self.mapped(function)
+                self.mapped(function, None)
             }
 
             /// Awaits `function` once for each item.
@@ -75,7 +77,7 @@ macro_rules! verbs {
             pub fn for_each<F, Fut>(
                 self,
                 function: F,
-            ) -> impl ::std::future::Future<Output = ()> + use<$($env_param,)? I, F, Fut>
+            ) -> impl ::std::future::Future<Output = ()> + use<$($env_param,)? I, W, S, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = ()> + Send + $env,
@@ -119,14 +121,14 @@ macro_rules! verbs {
                 self,
                 function: F,
             ) -> impl ::std::future::Future<Output = Result<Vec<R>, E>>
-            + use<$($env_param,)? I, R, E, F, Fut>
+            + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
                 R: Send + $env,
                 E: From<$crate::Stopped> + Send + $env,
             {
-                self.tried(function)
+                self.tried(function, None)
             }
 
             /// As [`try_map`](Self::try_map), without results.
@@ -156,13 +158,13 @@ macro_rules! verbs {
                 self,
                 function: F,
             ) -> impl ::std::future::Future<Output = Result<(), E>>
-            + use<$($env_param,)? I, E, F, Fut>
+            + use<$($env_param,)? I, W, S, E, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = Result<(), E>> + Send + $env,
                 E: From<$crate::Stopped> + Send + $env,
             {
-                ::futures_util::FutureExt::map(self.tried(function), |all| all.map(drop))
+                ::futures_util::FutureExt::map(self.tried(function, None), |all| all.map(drop))
             }
 
             /// Awaits `function` for each item, whatever fails; ready with the results and the
@@ -193,7 +195,7 @@ macro_rules! verbs {
                 self,
                 function: F,
             ) -> impl ::std::future::Future<Output = (Vec<R>, $crate::Errors<E>)>
-            + use<$($env_param,)? I, R, E, F, Fut>
+            + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
@@ -234,7 +236,7 @@ macro_rules! verbs {
                 self,
                 function: F,
             ) -> impl ::std::future::Future<Output = Result<R, $crate::Errors<E>>>
-            + use<$($env_param,)? I, R, E, F, Fut>
+            + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
@@ -276,7 +278,7 @@ macro_rules! verbs {
                 wanted: usize,
                 function: F,
             ) -> impl ::std::future::Future<Output = Result<Vec<(usize, R)>, $crate::Errors<E>>>
-            + use<$($env_param,)? I, R, E, F, Fut>
+            + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
                 F: Fn(I::Item) -> Fut + Send + Sync + $env,
                 Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
@@ -286,6 +288,8 @@ macro_rules! verbs {
                 self.first(wanted, function)
             }
         }
+
+        $crate::futures::verbs_more!(impl[$($env_param)?] $place, $env, $module);
     };
 }
 

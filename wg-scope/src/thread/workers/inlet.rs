@@ -7,7 +7,8 @@ use std::time::Duration;
 use wg_core::sync::now;
 
 use super::post::{Patience, Post};
-use crate::cause::{Cause, Stopped};
+use crate::cause::Stopped;
+use crate::not_sent::NotSent;
 use crate::task_info::Label;
 use crate::thread::crew::{Crew, Posting, Work};
 use crate::thread::shared::Shared;
@@ -97,9 +98,9 @@ impl<J, R> Inlet<'_, J, R> {
     /// [`NotSent`], with the job, if the inlet is full or the scope is cancelled.
     pub fn try_send(&self, job: J) -> Result<(), NotSent<J>> {
         if let Some(cause) = self.scope.node.cause() {
-            return Err(NotSent { job, why: Refusal::Cancelled(cause) });
+            return Err(NotSent::cancelled(job, cause));
         }
-        self.offer(job, Patience::None).map_err(|job| NotSent { job, why: Refusal::Full })
+        self.offer(job, Patience::None).map_err(NotSent::full)
     }
 
     fn offer(&self, job: J, patience: Patience<'_>) -> Result<(), J> {
@@ -129,50 +130,6 @@ impl<J, R> Drop for Inlet<'_, J, R> {
         }
     }
 }
-
-/// The error of sending a job to a pool, with the job.
-pub struct NotSent<J> {
-    job: J,
-    why: Refusal,
-}
-
-#[derive(Debug)]
-enum Refusal {
-    Full,
-    Cancelled(Cause),
-}
-
-impl<J> NotSent<J> {
-    /// Returns the job.
-    pub fn into_job(self) -> J {
-        self.job
-    }
-
-    /// Returns why the scope is cancelled; `None` if it is not, and the inlet was full.
-    pub fn cancelled_by(&self) -> Option<&Cause> {
-        match &self.why {
-            Refusal::Cancelled(cause) => Some(cause),
-            Refusal::Full => None,
-        }
-    }
-}
-
-impl<J> fmt::Display for NotSent<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
-            Refusal::Cancelled(cause) => write!(f, "not sent: {cause}"),
-            Refusal::Full => f.write_str("not sent: the inlet is full"),
-        }
-    }
-}
-
-impl<J> fmt::Debug for NotSent<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NotSent").field("why", &self.why).finish_non_exhaustive()
-    }
-}
-
-impl<J> std::error::Error for NotSent<J> {}
 
 impl<J, R> fmt::Debug for Inlet<'_, J, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

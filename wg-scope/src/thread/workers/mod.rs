@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use wg_core::sync::now;
 
-pub use self::inlet::{Inlet, NotSent};
+pub use self::inlet::Inlet;
 use self::post::Post;
 use super::crew::{Posting, Work, panicked};
 use super::scope::Scope;
 use super::try_scope::TryScope;
 use super::wait::{Vain, wait, wait_stopped};
 use crate::cause::Stopped;
+use crate::not_sent::NotSent;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[wg::fan_out]
+fn broken(page u32) {}
+
+fn main() {}

@@ -1,0 +1,92 @@
+//! What a strand has pulled and not begun, and what it has to tell the feed.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use wg_core::sync::now;
+
+use crate::outcome::discard;
+
+/// The most items that are pulled at once.
+const MOST: usize = 32;
+
+/// Items are pulled several at a time as long as those that were pulled together took no longer than
+/// this: who handles them may be the only one who has something to do.
+const QUICK: Duration = Duration::from_micros(10);
+
+/// Items that were pulled and not begun, and what was finished since the last claim.
+pub(crate) struct Hand<T> {
+    pub(super) items: VecDeque<Pulled<T>>,
+    /// How many items were finished, and their weight.
+    pub(super) finished: usize,
+    pub(super) weight: u64,
+    /// How many items are good to be pulled at once.
+    pub(super) batch: usize,
+    /// Whether it is a strand's, and not that of somebody who reads and helps.
+    pub(super) counts: bool,
+    /// Whether there is room for another strand.
+    pub(super) recruits: bool,
+    /// Whether those who wait for items to be added have to reckon with this strand.
+    pub(super) busy: bool,
+    /// Whether no item that was handled since the last claim has waited.
+    is_quick: bool,
+    claimed: Option<Instant>,
+}
+
+/// An item that was pulled.
+pub(crate) struct Pulled<T> {
+    pub(super) index: u64,
+    pub(super) weight: u64,
+    pub(super) item: T,
+}
+
+impl<T> Hand<T> {
+    pub(super) fn new(counts: bool) -> Self {
+        Hand {
+            items: VecDeque::new(),
+            finished: 0,
+            weight: 0,
+            batch: 1,
+            counts,
+            recruits: true,
+            busy: false,
+            is_quick: false,
+            claimed: None,
+        }
+    }
+
+    /// Enters that an item in hand is finished.
+    pub(super) fn finish(&mut self, weight: u64) {
+        self.finished += 1;
+        self.weight = self.weight.saturating_add(weight);
+    }
+
+    /// Enters that an item in hand waits.
+    pub(super) fn wait(&mut self) {
+        self.is_quick = false;
+    }
+
+    /// Finds out how many items are good to be pulled at once. A clock is asked only while none of
+    /// them waits.
+    pub(super) fn adapt(&mut self) {
+        if !std::mem::replace(&mut self.is_quick, true) {
+            self.batch = 1;
+            self.claimed = None;
+            return;
+        }
+        let now = now();
+        if let Some(before) = self.claimed.replace(now) {
+            let quick = now.saturating_duration_since(before) < QUICK;
+            self.batch = if quick { (self.batch * 2).min(MOST) } else { (self.batch / 2).max(1) };
+        }
+    }
+}
+
+/// How many items an iterator says that it has, at least and at most. One that panics says nothing.
+pub(super) fn size<I: Iterator>(items: &I) -> (usize, Option<usize>) {
+    catch_unwind(AssertUnwindSafe(|| items.size_hint())).unwrap_or_else(|payload| {
+        discard(payload);
+        (0, None)
+    })
+}
