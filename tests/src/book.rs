@@ -16,11 +16,15 @@ pages! {
     limits = "book/src/limits.md";
     cancelling = "book/src/cancelling.md";
     fan_out = "book/src/fan-out.md";
+    companion = "book/src/macro.md";
+    macros_readme = "wg-macros/README.md";
     workers = "book/src/workers.md";
     futures = "book/src/futures.md";
     on_async = "book/src/async.md";
     shutdown = "book/src/shutdown.md";
     runners = "book/src/runners.md";
     wait_group = "book/src/wait-group.md";
+    bugs = "book/src/bugs.md";
+    patterns = "book/src/patterns.md";
     migration = "book/src/migration.md";
 }
