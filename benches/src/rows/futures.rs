@@ -25,7 +25,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// A row of the common kind: nanoseconds for each task, ours against the best peer's.
-const ROW: Row = Row {
+pub(super) const ROW: Row = Row {
     name: "",
     what: "",
     unit: "ns",
@@ -86,7 +86,7 @@ fn timed(times: u64, tasks: u64, mut work: impl FnMut()) -> f64 {
 }
 
 /// As [`timed`], on tokio's runtime.
-fn on_tokio<W, F>(name: &'static str, tasks: u64, work: W) -> Contender
+pub(super) fn on_tokio<W, F>(name: &'static str, tasks: u64, work: W) -> Contender
 where
     W: Fn(u64) -> F + 'static,
     F: Future<Output = ()>,

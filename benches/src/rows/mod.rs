@@ -1,6 +1,7 @@
 //! The rows, in the order of speed.md.
 
 mod core;
+mod fan_outs;
 mod futures;
 mod threads;
 
@@ -10,5 +11,6 @@ pub(crate) fn all() -> Vec<Row> {
     let mut rows = core::rows();
     rows.extend(threads::rows());
     rows.extend(futures::rows());
+    rows.extend(fan_outs::rows());
     rows
 }
