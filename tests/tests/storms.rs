@@ -24,7 +24,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn rounds(default: usize) -> usize {
     let rounds = std::env::var("WG_STRESS_ROUNDS");
-    rounds.map_or(default, |rounds| rounds.parse::<usize>().expect("a number").div_ceil(1000))
+    rounds.map_or(default, |rounds| {
+        rounds.parse::<usize>().expect("a number").div_ceil(1000).max(100)
+    })
 }
 
 /// A runtime of each kind.
