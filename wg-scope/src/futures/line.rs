@@ -184,6 +184,11 @@ impl<C: Child, H> Line<C, H> {
         Key { place, number }
     }
 
+    /// Whether anybody waits for a slot, or for room.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.waiting.is_empty() || !self.hopeful.is_empty()
+    }
+
     /// Enters by what it is stopped, if it still runs. Gives that back if it is to stop now.
     pub(crate) fn attach(&mut self, key: Key, handle: H) -> Option<H> {
         if self.stopped {

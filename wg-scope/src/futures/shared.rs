@@ -129,9 +129,10 @@ impl<P: Polls> Shared<P> {
         let Some(key) = key else { return };
         let mut line = self.line.lock();
         let ended = line.end(key, had_slot);
+        let is_wanted = line.is_wanted();
         drop(line);
         drop(ended);
-        if had_slot {
+        if had_slot && is_wanted {
             self.fill();
         }
     }
