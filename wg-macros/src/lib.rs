@@ -52,8 +52,8 @@ use proc_macro::TokenStream;
 /// | `async fn` that borrows nothing, and `.tokio()` on the builder | `wg::tokio::Calls` | on tokio, in parallel |
 ///
 /// The verbs are `run`, which returns the results in the order of the items; for functions that
-/// return a `Result`, however it is called, `try_run`, `collect_all`, `first_ok` and `quorum`; and on
-/// threads, `as_completed` and `in_order`. The builder's options are those of `wg::fan_out`.
+/// return a `Result`, however it is called, `try_run`, `collect_all`, `first_ok` and `quorum`; and,
+/// with results while work goes on, `as_completed` and `in_order`. The builder's options are those of `wg::fan_out`.
 ///
 /// ```
 /// #[wg::fan_out]

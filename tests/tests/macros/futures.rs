@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Waker};
 
-use futures::FutureExt;
 use futures::executor::block_on;
+use futures::{FutureExt, StreamExt};
 use wg::Cancel;
 use wg_tests::{Bang, Counted, bang, caught};
 
@@ -132,4 +132,35 @@ fn the_futures_are_send_where_what_they_hold_is() {
     assert_eq!(block_on(sent(all.try_run())).unwrap(), [3]);
     let all = async { length_all(["a"]).run().await };
     assert_eq!(block_on(sent(all)), [1]);
+}
+
+#[test]
+fn results_come_as_a_stream_while_work_goes_on() {
+    let pages = ["a", "bb", "ccc"].map(String::from);
+    let seen = Mutex::new(Vec::new());
+    let read = visit_all(&pages, &seen).as_completed(async |results| {
+        let read = results.map(|(index, length)| (index, length.unwrap()));
+        read.collect::<Vec<_>>().await
+    });
+    let mut read = block_on(read);
+    read.sort_unstable();
+    assert_eq!(read, [(0, 1), (1, 2), (2, 3)]);
+
+    let lengths = length_all(["ccc", "a", "bb"]).limit(2).in_order(async |results| {
+        let lengths = results.collect::<Vec<_>>();
+        lengths.await
+    });
+    assert_eq!(block_on(lengths), [3, 1, 2]);
+}
+
+#[test]
+fn a_body_that_drops_the_stream_stops_what_has_not_begun() {
+    let begun = AtomicUsize::new(0);
+    let dropped = AtomicUsize::new(0);
+    let counted = Counted(&dropped);
+    let calls = hang_all(0.., &begun, &counted);
+    assert!(
+        block_on(calls.as_completed(async |mut results| results.next().now_or_never())).is_none()
+    );
+    assert!(begun.into_inner() <= 2, "more than the limit");
 }

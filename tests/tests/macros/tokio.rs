@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use tokio::runtime::Builder;
 use tokio::sync::Barrier;
 
@@ -50,4 +51,14 @@ fn the_first_error_drops_the_rest() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let all = runtime.block_on(async { refuse_all(0..4).tokio().limit(4).try_run().await });
     assert_eq!(all, Err(String::from("no")));
+}
+
+#[test]
+fn results_come_from_the_runtime_while_work_goes_on() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let met = runtime.block_on(async {
+        let calls = meet_all(0..4, Arc::new(Barrier::new(4))).tokio();
+        calls.in_order(async |results| results.collect::<Vec<_>>().await).await
+    });
+    assert_eq!(met, [Ok(0), Ok(1), Ok(2), Ok(3)]);
 }

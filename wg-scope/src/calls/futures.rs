@@ -28,6 +28,7 @@ pub(crate) type Function<'fan, I, R> = Box<dyn Fn(I) -> Made<'fan, R> + Send + S
 /// | `collect_all` | `Result<T, E>` | `(Vec<T>, Errors<E>)`: nobody is dropped |
 /// | `first_ok` | `Result<T, E>` | the first success; the losers are dropped |
 /// | `quorum` | `Result<T, E>` | the first `k` successes |
+/// | `as_completed`, `in_order` | `R` | results while work goes on |
 ///
 /// It does what [`local::fan_out`](crate::local::fan_out) does, in the task that awaits it, and may
 /// borrow. Where nothing is borrowed, `tokio()` moves it to a tokio runtime, in parallel. What it
@@ -117,6 +118,74 @@ macro_rules! calls {
                 self,
             ) -> impl ::std::future::Future<Output = Vec<R>> + use<$($env_param,)? I, R> {
                 self.options.$place_of().fan_out(self.items).map(self.function)
+            }
+
+            /// Awaits the function once for each item, and hands `body` the results as they come,
+            /// each with the index of its item, as a stream.
+            ///
+            /// An item is pulled only when there is room for its result. A body that drops the
+            /// stream stops what has not begun.
+            ///
+            /// # Panics
+            ///
+            /// If an item or the body panics, as a scope. A cancel or a deadline makes no panic: the
+            /// results end early.
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`run`](Self::run).
+            #[track_caller]
+            pub fn as_completed<B, Fut>(
+                self,
+                body: B,
+            ) -> impl ::std::future::Future<Output = Fut::Output>
+            + use<$($env_param,)? I, R, B, Fut>
+            where
+                B: FnOnce($crate::AsyncAsCompleted<$env, R>) -> Fut,
+                Fut: ::std::future::Future,
+            {
+                let $crate::AsyncCalls { items, function, mut options, .. } = self;
+                let limit = options.limit.take();
+                options.$place_of().scope(move |s| {
+                    let fan_out = s.fan_out(items);
+                    let fan_out = match limit {
+                        Some(limit) => fan_out.limit(limit.get()),
+                        None => fan_out,
+                    };
+                    body(fan_out.as_completed(function))
+                })
+            }
+
+            /// As [`as_completed`](Self::as_completed), with the results in the order of the items,
+            /// and without indices. A result that comes early waits, and takes up room meanwhile.
+            ///
+            /// # Panics
+            ///
+            /// As [`as_completed`](Self::as_completed).
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`run`](Self::run).
+            #[track_caller]
+            pub fn in_order<B, Fut>(
+                self,
+                body: B,
+            ) -> impl ::std::future::Future<Output = Fut::Output>
+            + use<$($env_param,)? I, R, B, Fut>
+            where
+                B: FnOnce($crate::AsyncInOrder<$env, R>) -> Fut,
+                Fut: ::std::future::Future,
+            {
+                let $crate::AsyncCalls { items, function, mut options, .. } = self;
+                let limit = options.limit.take();
+                options.$place_of().scope(move |s| {
+                    let fan_out = s.fan_out(items);
+                    let fan_out = match limit {
+                        Some(limit) => fan_out.limit(limit.get()),
+                        None => fan_out,
+                    };
+                    body(fan_out.in_order(function))
+                })
             }
         }
 
