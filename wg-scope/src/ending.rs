@@ -41,6 +41,10 @@ impl<T, S: Settle<T>> Ending<T, S> {
         Ending { label, settle, slot: Mutex::new(Slot::Open(Holder::Busy)) }
     }
 
+    pub(crate) fn settle(&self) -> &S {
+        &self.settle
+    }
+
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
     }

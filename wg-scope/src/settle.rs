@@ -13,6 +13,10 @@ pub(crate) trait Settle<T> {
     /// Takes an outcome that no handle will claim. `order` orders failures by completion.
     fn settle(&self, task: TaskInfo, outcome: Outcome<T>, order: usize);
 
+    /// Enters that the task waits in the line of its scope, with this number, and none with a number
+    /// below `first`. Called under the line's lock.
+    fn lines_up(&self, _number: i64, _first: i64) {}
+
     /// Takes the payload of a panic that is a failure.
     fn caught(&self, task: TaskInfo, payload: Payload, order: usize);
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use wg_core::OwnedToken;
 use wg_core::sync::Mutex;
 
-pub(crate) use super::child::{Drive, Join, Whose};
+pub(crate) use super::child::{Drive, Join, Where, Whose};
 use super::line::{Entry, Key};
 use super::place::{Holds, Polls};
 use super::shared::Shared;
@@ -20,9 +20,9 @@ use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
-/// How many tasks may be polled inside each other. Beyond that, a task that is joined at a limit
-/// goes on beside its joiner, in its slot: a chain of joins may be longer than the stack.
-const DEEP: usize = 32;
+/// How many tasks may be polled inside each other. Beyond that, a task that is awaited at a limit
+/// goes on beside the one who awaits it, in its slot: a chain of joins may be longer than the stack.
+pub(super) const DEEP: usize = 32;
 
 pub(crate) struct Cell<P: Polls, F: Future, S> {
     shared: Arc<Shared<P>>,
@@ -86,24 +86,12 @@ where
 
     /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:
     /// before all others that wait.
-    fn submit(self: &Arc<Self>, mut rest: Rest<F>, first: bool) {
+    fn submit(self: &Arc<Self>, rest: Rest<F>, first: bool) {
         let child = self.child();
-        // Both locks, in this order only: who finds it in the line finds it waiting, and who finds
-        // it waiting finds it counted.
-        let mut stage = self.stage.lock();
-        match self.shared.enter(&child, first) {
-            Entry::Begins(key) => {
-                rest.key = Some(key);
-                rest.has_slot = true;
-                *stage = Stage::Driven(rest);
-                drop(stage);
-                self.shared.start(child, key);
-            }
-            Entry::Waits(number) => {
-                rest.number = number;
-                *stage = Stage::Waiting(rest);
-                drop(stage);
-            }
+        let note = |number, lowest| self.ending.settle().lines_up(number, lowest);
+        let key = self.line_up(rest, || self.shared.enter_and_note(&child, first, note));
+        if let Some(key) = key {
+            self.shared.start(child, key);
         }
         // Whoever cancelled the scope may have looked at the line before the child was there.
         if self.shared.is_cancelled() {
@@ -113,12 +101,10 @@ where
 
     /// Takes a child that was begun in place out of the slot of the one who awaited it: it needs one
     /// of its own, or is dropped with its scope.
-    fn move_out(self: &Arc<Self>, mut rest: Rest<F>) {
-        if self.shared.is_cancelled() {
-            return self.end(rest, Ok(None));
+    fn line_up_again(self: &Arc<Self>, rest: Rest<F>) {
+        if let Some(rest) = self.leave_slot(rest) {
+            self.submit(rest, true);
         }
-        self.shared.end(rest.key.take(), false);
-        self.submit(rest, true);
     }
 
     fn child(self: &Arc<Self>) -> P::Child {
@@ -132,6 +118,49 @@ where
     F: Future,
     S: Settle<F::Output>,
 {
+    /// Enters a child that is in hand as one that runs or waits. Returns its key if it is to be
+    /// started.
+    fn line_up(&self, mut rest: Rest<F>, enter: impl FnOnce() -> Entry) -> Option<Key> {
+        // Both locks, in this order only: who finds it in the line finds it waiting, and who finds
+        // it waiting finds it counted.
+        let mut stage = self.stage.lock();
+        match enter() {
+            Entry::Begins(key) => {
+                rest.key = Some(key);
+                rest.has_slot = true;
+                *stage = Stage::Driven(rest);
+                Some(key)
+            }
+            Entry::Waits(number) => {
+                rest.number = number;
+                *stage = Stage::Waiting(rest);
+                None
+            }
+        }
+    }
+
+    /// Takes a child that is in hand out of the slot of another. None if that has ended it.
+    fn leave_slot(&self, mut rest: Rest<F>) -> Option<Rest<F>> {
+        if self.shared.is_cancelled() {
+            self.end(rest, Ok(None));
+            return None;
+        }
+        self.shared.end(rest.key.take(), false);
+        Some(rest)
+    }
+
+    /// Takes a child in hand that is in such a stage.
+    fn take(&self, is_meant: impl FnOnce(&Stage<F>) -> bool) -> Option<Rest<F>> {
+        let mut stage = self.stage.lock();
+        if !is_meant(&stage) {
+            return None;
+        }
+        match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::Waiting(rest) | Stage::Driven(rest) | Stage::InPlace(rest) => Some(rest),
+            Stage::Polled | Stage::Ended => unreachable!("nothing is left to be taken"),
+        }
+    }
+
     /// Polls a child that is in hand.
     fn advance(&self, mut rest: Rest<F>, context: &mut Context<'_>) -> Option<Rest<F>> {
         if !rest.begun && self.shared.skips(self.index) {
@@ -212,8 +241,9 @@ where
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut stage = self.stage.lock();
-        let rest = match mem::replace(&mut *stage, Stage::Polled) {
-            Stage::Driven(rest) => rest,
+        let (rest, back): (_, fn(_) -> _) = match mem::replace(&mut *stage, Stage::Polled) {
+            Stage::Driven(rest) => (rest, Stage::Driven),
+            Stage::InPlace(rest) => (rest, Stage::InPlace),
             other => {
                 *stage = other;
                 return Poll::Ready(());
@@ -222,25 +252,42 @@ where
         drop(stage);
         match self.advance(rest, context) {
             Some(rest) => {
-                *self.stage.lock() = Stage::Driven(rest);
+                *self.stage.lock() = back(rest);
                 Poll::Pending
             }
             None => Poll::Ready(()),
         }
     }
 
-    fn cancel(&self, whose: Whose) -> bool {
-        let mut stage = self.stage.lock();
-        let rest = match mem::replace(&mut *stage, Stage::Polled) {
-            Stage::Waiting(rest) if whose == Whose::Lines => rest,
-            Stage::Driven(rest) if whose == Whose::Places => rest,
-            Stage::InPlace(rest) if whose == Whose::Joiners => rest,
-            other => {
-                *stage = other;
-                return false;
-            }
+    fn begin_in_place(&self, how: Where, begin: &mut dyn FnMut(i64) -> Key) -> Option<Key> {
+        let mut rest = self.take(|stage| matches!(stage, Stage::Waiting(_)))?;
+        let key = begin(rest.number);
+        rest.key = Some(key);
+        *self.stage.lock() = match how {
+            Where::Here => Stage::InPlace(rest),
+            Where::Beside => Stage::Driven(rest),
         };
-        drop(stage);
+        Some(key)
+    }
+
+    fn move_out(&self, enter: &mut dyn FnMut() -> Entry) -> Option<Key> {
+        let rest = self.take(|stage| matches!(stage, Stage::InPlace(_)))?;
+        let rest = self.leave_slot(rest)?;
+        self.line_up(rest, enter)
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Ended)
+    }
+
+    fn cancel(&self, whose: Whose) -> bool {
+        let rest = self.take(|stage| match stage {
+            Stage::Waiting(_) => whose == Whose::Lines,
+            Stage::Driven(_) => whose == Whose::Places,
+            Stage::InPlace(_) => whose == Whose::Joiners,
+            Stage::Polled | Stage::Ended => false,
+        });
+        let Some(rest) = rest else { return false };
         self.end(rest, Ok(None));
         true
     }
@@ -273,7 +320,7 @@ where
             }
             Stage::InPlace(rest) => {
                 drop(stage);
-                self.move_out(rest);
+                self.line_up_again(rest);
                 return self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
             }
             Stage::Waiting(mut rest) if in_a_slot => {
@@ -308,16 +355,9 @@ where
         if let Err(payload) = catch_unwind(AssertUnwindSafe(abandon)) {
             discard(payload);
         }
-        let mut stage = self.stage.lock();
-        let rest = match mem::replace(&mut *stage, Stage::Polled) {
-            Stage::InPlace(rest) => rest,
-            other => {
-                *stage = other;
-                return;
-            }
-        };
-        drop(stage);
-        self.move_out(rest);
+        if let Some(rest) = self.take(|stage| matches!(stage, Stage::InPlace(_))) {
+            self.line_up_again(rest);
+        }
     }
 
     fn is_finished(&self) -> bool {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::line::Key;
+use super::line::{Entry, Key};
 use crate::outcome::Outcome;
 use crate::task_info::TaskInfo;
 
@@ -16,6 +16,27 @@ pub(crate) trait Drive {
     fn cancel(&self, whose: Whose) -> bool;
     fn is_waiting(&self) -> bool;
     fn info(&self) -> TaskInfo;
+
+    /// See [`Child::begin_in_place`]. Only tasks do.
+    fn begin_in_place(&self, _: Where, _: &mut dyn FnMut(i64) -> Key) -> Option<Key> {
+        None
+    }
+
+    /// See [`Child::move_out`].
+    fn move_out(&self, _: &mut dyn FnMut() -> Entry) -> Option<Key> {
+        None
+    }
+
+    fn has_ended(&self) -> bool;
+}
+
+/// Where a child goes on that is begun in the slot of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// In the hands of the one who has the slot.
+    Here,
+    /// In the hands of its place: the stack is deep here.
+    Beside,
 }
 
 /// In whose hands a child is that is to be dropped.
@@ -45,7 +66,17 @@ pub(crate) trait Child: Clone {
     /// Gives a child that waits to its place, with a slot. Returns false if it does not wait.
     fn drive(&self, key: Key) -> bool;
 
-    /// Polls a child that is in the hands of its place.
+    /// Begins a child that waits in a slot that somebody has, and enters it by `begin`, which gets
+    /// its number in the line. None if it does not wait.
+    fn begin_in_place(&self, how: Where, begin: &mut dyn FnMut(i64) -> Key) -> Option<Key>;
+
+    /// Takes a child out of that slot again, and enters it by `enter`. It is to be started if it has
+    /// got a slot of its own.
+    fn move_out(&self, enter: &mut dyn FnMut() -> Entry) -> Option<Key>;
+
+    fn has_ended(&self) -> bool;
+
+    /// Polls a child that is in the hands of the one who asks.
     fn poll(&self, context: &mut Context<'_>) -> Poll<()>;
 
     /// Drops a child that waits. Returns false if it does not.
@@ -80,6 +111,18 @@ impl<D: ?Sized> Clone for Held<D> {
 impl<D: Drive + ?Sized> Child for Held<D> {
     fn drive(&self, key: Key) -> bool {
         self.0.drive(key)
+    }
+
+    fn begin_in_place(&self, how: Where, begin: &mut dyn FnMut(i64) -> Key) -> Option<Key> {
+        self.0.begin_in_place(how, begin)
+    }
+
+    fn move_out(&self, enter: &mut dyn FnMut() -> Entry) -> Option<Key> {
+        self.0.move_out(enter)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {

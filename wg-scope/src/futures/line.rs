@@ -153,6 +153,16 @@ impl<C: Child, H> Line<C, H> {
         (key, waited)
     }
 
+    /// The one that waits with this number.
+    pub(crate) fn at(&self, number: i64) -> Option<C> {
+        self.waiting.get(&number).cloned()
+    }
+
+    /// The number of the first that waits.
+    pub(crate) fn lowest(&self) -> Option<i64> {
+        self.waiting.first_key_value().map(|(number, _)| *number)
+    }
+
     /// Takes one out of the line again that waits with this number, unless somebody has already. What
     /// is returned is to be dropped without the lock.
     pub(crate) fn withdraw(&mut self, number: i64) -> Option<C> {

@@ -9,6 +9,7 @@
 mod cell;
 pub(crate) mod child;
 mod fan_out;
+mod helper;
 mod in_task;
 mod line;
 mod place;

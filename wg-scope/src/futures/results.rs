@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
 
+use super::helper::Helped;
 use super::place::Place;
 use super::results_spawner::{AsyncSpawner, held_open};
 use super::scope::AsyncScope;
@@ -35,8 +36,8 @@ use crate::outlet::{Arrived, ROOMY, Receiver};
 /// those that have begun go on, and what they return is dropped. Others of the scope are not
 /// touched. [`discard_rest`](Self::discard_rest) lets all of them run.
 ///
-/// Read it in the body. In a scope with a limit, a task that reads keeps its slot while it waits, and
-/// those it waits for may never get one; a fan-out's streams and worker pools have no such trap.
+/// A task of a scope with a limit that reads lends its slot while it waits: a task of this outlet that
+/// has none goes on in it, polled by the read. So reading completes at any limit.
 ///
 /// Keep it in its scope: what was not taken is dropped with it, and while the scope has not ended, a
 /// panic in such a drop is the task's whose value it was.
@@ -78,6 +79,7 @@ pub struct AsyncResults<P: Place, T> {
     signal: Arc<Signal>,
     waker: Waker,
     cancelled: Cancelled,
+    helped: Helped<P>,
 }
 
 /// Nothing in it is pinned.
@@ -106,7 +108,8 @@ impl<P: Place> AsyncScope<P> {
         let waker = Waker::from(Arc::clone(&signal));
         let spawner = AsyncSpawner::new(self.shared(), waker.clone());
         let cancelled = self.cancelled();
-        AsyncResults { spawner, hand: VecDeque::new(), signal, waker, cancelled }
+        let (hand, helped) = (VecDeque::new(), Helped::Nobody);
+        AsyncResults { spawner, hand, signal, waker, cancelled, helped }
     }
 }
 
@@ -166,7 +169,7 @@ impl<P: Place, T> AsyncResults<P, T> {
     ///
     /// Nothing is lost where it is dropped.
     pub fn recv(&mut self) -> impl Future<Output = Result<(usize, T), NoResult>> {
-        poll_fn(|context| self.poll_recv(context))
+        Recv(self)
     }
 
     /// Receives the next result if it is there.
@@ -213,6 +216,22 @@ impl<P: Place, T> AsyncResults<P, T> {
     }
 
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<(usize, T), NoResult>> {
+        let next = self.poll_next_result(context);
+        if next.is_ready() {
+            self.give_back();
+        }
+        next
+    }
+
+    /// Has the task that is polled here go on by itself.
+    fn give_back(&mut self) {
+        self.helped.give_back(self.spawner.shared(), self.spawner.outlet());
+    }
+
+    fn poll_next_result(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(usize, T), NoResult>> {
         if let Some(next) = self.next_in_hand() {
             return Poll::Ready(Ok(next));
         }
@@ -229,6 +248,9 @@ impl<P: Place, T> AsyncResults<P, T> {
             if let Poll::Ready(stopped) = Pin::new(&mut self.cancelled).poll(&mut own) {
                 return Poll::Ready(Err(NoResult::Stopped(stopped)));
             }
+            if self.helped.help(self.spawner.shared(), self.spawner.outlet(), context) {
+                continue;
+            }
             if self.signal.sleep() {
                 return Poll::Pending;
             }
@@ -238,6 +260,7 @@ impl<P: Place, T> AsyncResults<P, T> {
     /// Lets go of everything, which may panic: that is entered for the tasks, and is the scope's. If
     /// that has ended, there is nobody to tell.
     fn leave(&mut self, how: Receiver) {
+        self.give_back();
         let hand = mem::take(&mut self.hand);
         let shared = Arc::clone(self.shared());
         held_open(&shared, || {
@@ -266,6 +289,25 @@ impl<P: Place, T> Stream for AsyncResults<P, T> {
     }
 }
 
+/// A read.
+#[must_use = "a future does nothing unless it is polled"]
+struct Recv<'a, P: Place, T>(&'a mut AsyncResults<P, T>);
+
+impl<P: Place, T> Future for Recv<'_, P, T> {
+    type Output = Result<(usize, T), NoResult>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_recv(context)
+    }
+}
+
+/// What was polled here goes on by itself.
+impl<P: Place, T> Drop for Recv<'_, P, T> {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
 impl<P: Place, T> Drop for AsyncResults<P, T> {
     fn drop(&mut self) {
         self.leave(Receiver::Gone);
@@ -275,6 +317,6 @@ impl<P: Place, T> Drop for AsyncResults<P, T> {
 impl<P: Place, T> fmt::Debug for AsyncResults<P, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outlet = self.spawner.outlet();
-        f.debug_struct("AsyncResults").field("outlet", outlet).finish_non_exhaustive()
+        f.debug_struct("AsyncResults").field("outlet", &***outlet).finish_non_exhaustive()
     }
 }

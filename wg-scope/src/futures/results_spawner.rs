@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::cell::{Cell, Join};
+use super::helper::Exit;
 use super::place::{Holds, Place, Polls};
 use super::shared::Shared;
 use crate::failures::Failures;
 use crate::outcome::{Outcome, Payload, discard};
-use crate::outlet::{Outlet, Ticket};
+use crate::outlet::Ticket;
 use crate::settle::{Plain, Settle};
 use crate::task_info::{Label, TaskInfo};
 
@@ -24,14 +25,14 @@ use crate::task_info::{Label, TaskInfo};
 #[must_use = "a spawner that spawns nothing does nothing"]
 pub struct AsyncSpawner<P: Place, T> {
     shared: Arc<Shared<P>>,
-    outlet: Arc<Outlet<T>>,
+    outlet: Arc<Exit<T>>,
     name: Option<Arc<str>>,
 }
 
 impl<P: Place, T> AsyncSpawner<P, T> {
     /// Creates an outlet, and what starts tasks for it. `reader` wakes who reads it.
     pub(super) fn new(shared: &Arc<Shared<P>>, reader: Waker) -> Self {
-        let outlet = Arc::new(Outlet::new(usize::MAX, reader));
+        let outlet = Arc::new(Exit::new(reader));
         AsyncSpawner { shared: Arc::clone(shared), outlet, name: None }
     }
 
@@ -50,7 +51,7 @@ impl<P: Place, T> AsyncSpawner<P, T> {
         &self.shared
     }
 
-    pub(crate) fn outlet(&self) -> &Arc<Outlet<T>> {
+    pub(crate) fn outlet(&self) -> &Arc<Exit<T>> {
         &self.outlet
     }
 
@@ -102,7 +103,7 @@ impl<P: Place, T> Clone for AsyncSpawner<P, T> {
 impl<P: Place, T> fmt::Debug for AsyncSpawner<P, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncSpawner")
-            .field("outlet", &self.outlet)
+            .field("outlet", &**self.outlet)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
@@ -112,13 +113,13 @@ impl<P: Place, T> fmt::Debug for AsyncSpawner<P, T> {
 /// with nothing.
 pub(crate) struct Wanted<F, T> {
     /// None from its beginning on.
-    outlet: Option<Arc<Outlet<T>>>,
+    outlet: Option<Arc<Exit<T>>>,
     /// In a box, so that it is dropped after its value was handed over, and not inside of `poll`.
     future: Pin<Box<F>>,
 }
 
 impl<F, T> Wanted<F, T> {
-    pub(crate) fn new(outlet: &Arc<Outlet<T>>, future: F) -> Self {
+    pub(crate) fn new(outlet: &Arc<Exit<T>>, future: F) -> Self {
         Wanted { outlet: Some(Arc::clone(outlet)), future: Box::pin(future) }
     }
 }
@@ -137,7 +138,7 @@ impl<F: Future, T> Future for Wanted<F, T> {
 /// What becomes of the outcome of a task of an outlet. Whatever it is, the task leaves the roll,
 /// once.
 pub(crate) struct Deliver<T, K> {
-    outlet: Arc<Outlet<T>>,
+    outlet: Arc<Exit<T>>,
     ticket: Ticket,
     /// What becomes of an outcome that is no value for the outlet.
     keep: K,
@@ -157,6 +158,10 @@ impl<T> Settle<Option<T>> for Deliver<T, Plain> {
             Outcome::Value(Some(value)) => self.deliver(task, value),
             Outcome::Value(None) | Outcome::Lost(_) => self.outlet.end(&self.ticket),
         }
+    }
+
+    fn lines_up(&self, number: i64, lowest: i64) {
+        self.outlet.line_up(number, lowest);
     }
 
     fn caught(&self, _: TaskInfo, payload: Payload, _: usize) {
@@ -179,6 +184,10 @@ impl<T, E> Settle<Option<Result<T, E>>> for Deliver<T, Arc<Failures<E>>> {
             }
             Outcome::Value(None) | Outcome::Lost(_) => self.outlet.end(&self.ticket),
         }
+    }
+
+    fn lines_up(&self, number: i64, lowest: i64) {
+        self.outlet.line_up(number, lowest);
     }
 
     fn caught(&self, task: TaskInfo, payload: Payload, order: usize) {

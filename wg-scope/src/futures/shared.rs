@@ -82,6 +82,21 @@ impl<P: Polls> Shared<P> {
         self.line.lock().enter(child, first)
     }
 
+    /// As [`enter`](Self::enter); `note` hears of a place in the line, under its lock.
+    pub(crate) fn enter_and_note(
+        &self,
+        child: &P::Child,
+        first: bool,
+        note: impl FnOnce(i64, i64),
+    ) -> Entry {
+        let mut line = self.line.lock();
+        let entry = line.enter(child, first);
+        if let Entry::Waits(number) = entry {
+            note(number, line.lowest().unwrap_or(number));
+        }
+        entry
+    }
+
     /// Starts a child that waits, and that nobody else can reach, as soon as there is a slot for it.
     pub(crate) fn submit(self: &Arc<Self>, child: P::Child, first: bool) {
         if let Entry::Begins(key) = self.enter(&child, first) {
@@ -112,6 +127,11 @@ impl<P: Polls> Shared<P> {
         drop(waited);
         wake(hopeful);
         key
+    }
+
+    /// The child that waits with this number.
+    pub(crate) fn at(&self, number: i64) -> Option<P::Child> {
+        self.line.lock().at(number)
     }
 
     /// Takes a child out of the line again. Returns false if it has left that already.

@@ -10,6 +10,7 @@ mod gone;
 mod guests;
 mod life;
 mod results;
+mod results_lent;
 mod limits;
 mod unsend;
 mod wakers;

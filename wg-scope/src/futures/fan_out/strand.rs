@@ -373,4 +373,8 @@ impl<W: Work> Drive for Strand<W> {
     fn info(&self) -> TaskInfo {
         TaskInfo::new(self.number, self.label.clone())
     }
+
+    fn has_ended(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Ended)
+    }
 }

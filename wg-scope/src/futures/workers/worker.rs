@@ -189,6 +189,10 @@ impl<P: Polls, J, R, E, F, Fut> Drive for Foreman<P, J, R, E, F, Fut> {
     fn info(&self) -> TaskInfo {
         self.0.post.task(0)
     }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
 pub(crate) struct Worker<P: Polls, J, R, E, F, Fut> {
@@ -419,5 +423,9 @@ where
 
     fn info(&self) -> TaskInfo {
         TaskInfo::new(self.number, self.label.clone())
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Ended)
     }
 }
