@@ -41,6 +41,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
         Ending { label, settle, slot: Mutex::new(Slot::Open(Holder::Busy)) }
     }
 
+    #[cfg(feature = "local")]
     pub(crate) fn settle(&self) -> &S {
         &self.settle
     }

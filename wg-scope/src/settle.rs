@@ -15,6 +15,7 @@ pub(crate) trait Settle<T> {
 
     /// Enters that the task waits in the line of its scope, with this number, and none with a number
     /// below `first`. Called under the line's lock.
+    #[cfg(feature = "local")]
     fn lines_up(&self, _number: i64, _first: i64) {}
 
     /// Takes the payload of a panic that is a failure.

@@ -2,7 +2,10 @@
 //! rule.
 #![forbid(unsafe_code)]
 
+#[cfg(not(wg_tsan))]
 mod local;
+#[cfg(not(wg_tsan))]
 mod shells;
 mod threads;
+#[cfg(not(wg_tsan))]
 mod tokio;

@@ -7,9 +7,10 @@
 //!
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
 //! looks after that: while runners are lent it looks, about every millisecond, whether some scope
-//! has tasks of which none was taken since the last look, or all of whose runners are blocked. If a
-//! core seems to be idle meanwhile, it gets as many again. If all cores are busy it waits, because
-//! more threads would only share them, but not for ever.
+//! has tasks of which none was taken since the last look, or nearly all of whose runners are
+//! blocked. If a core seems to be idle meanwhile, it gets as many again, or as many as its limit
+//! allows. If all cores are busy it waits, because more threads would only share them, but not for
+//! ever.
 //!
 //! Threads go away when nobody has asked for them for a while. None of them keeps the process
 //! alive. A thread that cannot be created is done without.
@@ -46,9 +47,9 @@ pub(super) trait Client: Send + Sync {
 pub(super) enum Progress {
     /// No task waits that could begin.
     Fine,
-    /// So many `tasks` wait that could begin. Of the `runners`, `asked` have not come yet. `taken` of
-    /// them were taken since the last look.
-    Waiting { tasks: usize, runners: usize, asked: usize, taken: u64 },
+    /// So many `tasks` wait that could begin, in a scope that is `limited` or not. Of the `runners`,
+    /// `asked` have not come yet. `taken` of them were taken since the last look.
+    Waiting { tasks: usize, runners: usize, asked: usize, taken: u64, limited: bool },
 }
 
 /// How long a thread stays that nobody asks for.
@@ -64,9 +65,13 @@ const QUIET: u32 = sync::times(100) as u32;
 /// look may catch a runner that computes in the middle of a short wait.
 const SETTLED: u32 = 2;
 
-/// How many looks in a row all runners of a scope must be blocked for it to get more although tasks
+/// How many looks in a row the runners of a scope must be blocked for it to get more although tasks
 /// are being taken: tasks that each block for a short time, and more of them than can wait.
 const SLUGGISH: u32 = 3;
+
+/// One in so many runners may compute where they count as blocked: of many that block for a short
+/// time, some are just going on.
+const AT_WORK: usize = 4;
 
 /// How many tasks each runner may have taken since the last look to count as blocked in them, and not
 /// as waiting for a lock between them.
@@ -317,21 +322,27 @@ impl Pool {
     ) {
         // Where the system does not say, a runner counts as computing: patience has to do.
         let mut busy = 0;
+        // How many of a scope's runners are there, and how many of them compute.
         let mut at_work = BTreeMap::new();
         for lent in inner.lent.values() {
-            let computes = lent.probe.look() != Doing::Blocked;
-            busy += usize::from(computes);
-            *at_work.entry(address(&lent.client)).or_insert(false) |= computes;
+            let computes = usize::from(lent.probe.look() != Doing::Blocked);
+            busy += computes;
+            let (there, computing) = at_work.entry(address(&lent.client)).or_insert((0, 0));
+            *there += 1;
+            *computing += computes;
         }
         let core_is_idle = busy < cores();
         let mut wanted = 0;
-        for Waiting { client, tasks, runners, asked, taken } in waiting {
+        for Waiting { client, tasks, runners, asked, taken, limited } in waiting {
             let looks = looks.entry(address(&client)).or_default();
-            let all_blocked = at_work.get(&address(&client)) == Some(&false);
+            let at_work = at_work.get(&address(&client));
+            let blocked = at_work.is_some_and(|(there, computing)| computing * AT_WORK <= *there);
             let slow = taken <= FEW * runners as u64;
-            looks.blocked = if all_blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
+            looks.blocked = if blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
             let add = if (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH {
-                runners.max(1)
+                // Whoever gave a limit has said how many are good to be at work. Without one, how
+                // many would be blocked as well shows only when they have come.
+                if limited { tasks } else { runners.max(1) }
             } else if looks.stalled >= PATIENCE {
                 looks.stalled = 0;
                 1
@@ -359,6 +370,7 @@ struct Waiting {
     runners: usize,
     asked: usize,
     taken: u64,
+    limited: bool,
 }
 
 /// For how many looks in a row something was so in a scope in which tasks wait.
@@ -366,7 +378,7 @@ struct Waiting {
 struct Looks {
     /// No task was taken since the look before.
     stalled: u32,
-    /// All its runners were blocked, and a core idle.
+    /// Its runners were blocked, and a core idle.
     blocked: u32,
 }
 
@@ -375,12 +387,13 @@ fn look(scopes: &[Arc<dyn Client>], looks: &mut BTreeMap<*const (), Looks>) -> V
     let mut waiting = Vec::new();
     let mut counts = BTreeMap::new();
     for client in scopes {
-        if let Progress::Waiting { tasks, runners, asked, taken } = client.progress() {
+        if let Progress::Waiting { tasks, runners, asked, taken, limited } = client.progress() {
             let place = address(client);
             let before = looks.get(&place).copied().unwrap_or_default();
             let stalled = if taken == 0 { before.stalled + 1 } else { 0 };
             counts.insert(place, Looks { stalled, ..before });
-            waiting.push(Waiting { client: Arc::clone(client), tasks, runners, asked, taken });
+            let client = Arc::clone(client);
+            waiting.push(Waiting { client, tasks, runners, asked, taken, limited });
         }
     }
     *looks = counts;

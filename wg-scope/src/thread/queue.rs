@@ -543,6 +543,7 @@ impl Queue {
             runners: inner.runners,
             asked: inner.asked,
             taken: taken.wrapping_sub(seen),
+            limited: inner.slots.limit() != usize::MAX,
         }
     }
 

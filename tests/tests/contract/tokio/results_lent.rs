@@ -113,18 +113,21 @@ fn rule_11_a_chain_of_readers_may_be_longer_than_the_stack() {
 #[test]
 fn rule_18_a_cancel_reaches_what_goes_on_in_a_lent_slot() {
     on_both(async || {
-        wg::options().limit(1).tokio().scope(async |s| {
-            let inner = s.clone();
-            drop(s.spawn(async move {
-                let results = inner.results();
-                let canceller = inner.clone();
-                results.spawn(async move {
-                    canceller.cancel("enough");
-                    std::future::pending::<()>().await;
-                });
-                assert_eq!(results.count().await, 0);
-            }));
-        })
-        .await;
+        wg::options()
+            .limit(1)
+            .tokio()
+            .scope(async |s| {
+                let inner = s.clone();
+                drop(s.spawn(async move {
+                    let results = inner.results();
+                    let canceller = inner.clone();
+                    results.spawn(async move {
+                        canceller.cancel("enough");
+                        std::future::pending::<()>().await;
+                    });
+                    assert_eq!(results.count().await, 0);
+                }));
+            })
+            .await;
     });
 }

@@ -52,8 +52,11 @@ enum Place<I> {
     Gone,
 }
 
-/// How often a share looks whether the iterator is back before it goes away.
-const PATIENCE: usize = 64;
+/// How often a share looks whether the iterator is back before it goes away: first at once, because
+/// pulling an item seldom takes long, and then after letting others have the core, among them
+/// perhaps the one who pulls. Coming back costs much more.
+const SPINS: usize = 64;
+const PATIENCE: usize = SPINS + 16;
 
 /// What came of asking for an item.
 pub(super) enum Claim<T> {
@@ -145,7 +148,7 @@ impl<I: Iterator> Feed<I> {
     /// [`clear`](Self::clear).
     pub(super) fn leave(&self, desk: Desk<I::Item>) {
         if desk.items.is_empty() {
-            self.seats.lock().remove(&desk.seat);
+            self.seats.lock().remove(&desk);
         }
     }
 
@@ -190,7 +193,9 @@ impl<I: Iterator> Feed<I> {
         loop {
             let asked = if self.has_ended() { Asked::Ended } else { self.ask() };
             if let Asked::Yours(items, pulled) = asked {
-                desk.adapt();
+                if desk.adapt() {
+                    self.seats.lock().count(desk);
+                }
                 let panicked = self.pull(items, pulled, desk, crew);
                 if let Some((index, payload)) = panicked {
                     return Claim::Panicked(index, payload);
@@ -201,7 +206,7 @@ impl<I: Iterator> Feed<I> {
                 return Claim::Ended;
             } else if looks < PATIENCE {
                 looks += 1;
-                std::hint::spin_loop();
+                if looks < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
             } else {
                 return Claim::NotNow;
             }
@@ -234,7 +239,7 @@ impl<I: Iterator> Feed<I> {
         if self.most == usize::MAX {
             return usize::MAX;
         }
-        self.most.saturating_sub(self.seats.lock().unfinished())
+        self.most.saturating_sub(self.seats.lock().unfinished(self.most))
     }
 
     /// Pulls items onto this desk, as many as there are good for it, and puts the iterator back.
