@@ -122,6 +122,19 @@ impl<T, S: Settle<T>> Ending<T, S> {
         }
     }
 
+    /// Takes the outcome if it is there.
+    #[cfg(feature = "local")]
+    pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
+        let mut slot = self.slot.lock();
+        match mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Ended(outcome, _) => Some(outcome),
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
     /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
     pub(crate) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
         // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
@@ -159,6 +172,6 @@ impl<T, S: Settle<T>> Ending<T, S> {
     }
 
     pub(crate) fn is_ended(&self) -> bool {
-        matches!(*self.slot.lock(), Slot::Ended(..))
+        !matches!(*self.slot.lock(), Slot::Open(_))
     }
 }

@@ -287,7 +287,7 @@ impl Polls for Tokio {
 
     fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<AbortHandle> {
         // Where the runtime is shut down the child is dropped here, which ends it.
-        Some(shared.place.runtime.spawn(Driven(child)).abort_handle())
+        Some(shared.place.runtime.spawn(Driven::new(child)).abort_handle())
     }
 
     fn stop(handle: AbortHandle) {

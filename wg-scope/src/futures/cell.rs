@@ -38,9 +38,8 @@ enum Stage<F> {
     Driven(Rest<F>),
     /// In the hands of whoever joins it, and in that one's slot.
     InPlace(Rest<F>),
-    /// Somebody polls it.
+    /// Somebody polls it, or it has ended.
     Polled,
-    Ended,
 }
 
 /// What is left of a child that has not ended.
@@ -68,15 +67,20 @@ where
     pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self> {
         let token = shared.token();
         let future = Box::pin(future);
-        let (key, number, has_slot, begun, told) = (None, 0, false, false, false);
+        let (index, key) = shared.open(&label, token.is_some());
+        let (number, has_slot, begun, told) = (0, key.is_some(), false, false);
         let rest = Rest { future, token, key, number, has_slot, begun, told };
-        let cell = Arc::new(Cell {
-            shared: Arc::clone(shared),
-            index: shared.number(),
-            ending: Ending::new(label, settle),
-            stage: Mutex::new(Stage::Polled),
-        });
-        if rest.token.is_none() || shared.skips(cell.index) {
+        let make = |stage| {
+            let (shared, ending) = (Arc::clone(shared), Ending::new(label, settle));
+            Arc::new(Cell { shared, index, ending, stage: Mutex::new(stage) })
+        };
+        if let Some(key) = key {
+            let cell = make(Stage::Driven(rest));
+            shared.start(cell.child(), key);
+            return cell;
+        }
+        let cell = make(Stage::Polled);
+        if rest.token.is_none() || shared.skips(index) {
             cell.end(rest, Ok(None));
         } else {
             cell.submit(rest, false);
@@ -157,7 +161,7 @@ where
         }
         match mem::replace(&mut *stage, Stage::Polled) {
             Stage::Waiting(rest) | Stage::Driven(rest) | Stage::InPlace(rest) => Some(rest),
-            Stage::Polled | Stage::Ended => unreachable!("nothing is left to be taken"),
+            Stage::Polled => unreachable!("nothing is left to be taken"),
         }
     }
 
@@ -201,7 +205,6 @@ where
                 Err(payload)
             }
         };
-        *self.stage.lock() = Stage::Ended;
         self.ending.conclude(record, self.index, result, told);
         self.shared.end(key, has_slot);
         // Those who wait for all may have wakers that panic.
@@ -277,7 +280,7 @@ where
     }
 
     fn has_ended(&self) -> bool {
-        matches!(*self.stage.lock(), Stage::Ended)
+        self.ending.is_ended()
     }
 
     fn cancel(&self, whose: Whose) -> bool {
@@ -285,7 +288,7 @@ where
             Stage::Waiting(_) => whose == Whose::Lines,
             Stage::Driven(_) => whose == Whose::Places,
             Stage::InPlace(_) => whose == Whose::Joiners,
-            Stage::Polled | Stage::Ended => false,
+            Stage::Polled => false,
         });
         let Some(rest) = rest else { return false };
         self.end(rest, Ok(None));
@@ -307,6 +310,10 @@ where
     F: Future,
     S: Settle<F::Output>,
 {
+    fn take_if_ended(&self) -> Option<Outcome<F::Output>> {
+        self.ending.take_if_ended()
+    }
+
     fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         if let Some(outcome) = self.ending.take(context.waker()) {
             return Poll::Ready(outcome);

@@ -49,6 +49,9 @@ pub(crate) enum Whose {
 
 /// A child as its handle sees it.
 pub(crate) trait Join<T> {
+    /// Takes the outcome if it is there.
+    fn take_if_ended(&self) -> Option<Outcome<T>>;
+
     /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is; and polls the
     /// child here, if it has no slot and the one who asks has one.
     fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>>;
@@ -152,7 +155,13 @@ impl<D: Drive + ?Sized> Child for Held<D> {
 
 /// A child in the hands of its place: ready when it has ended. Dropping it drops the child's future,
 /// which has been cancelled then.
-pub(crate) struct Driven<C: Child>(pub(crate) C);
+pub(crate) struct Driven<C: Child>(Option<C>);
+
+impl<C: Child> Driven<C> {
+    pub(crate) fn new(child: C) -> Self {
+        Driven(Some(child))
+    }
+}
 
 impl<C: Child> Unpin for Driven<C> {}
 
@@ -160,12 +169,20 @@ impl<C: Child> Future for Driven<C> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(context)
+        let this = self.get_mut();
+        let child = this.0.as_ref().expect("it is not polled after its end");
+        let polled = child.poll(context);
+        if polled.is_ready() {
+            this.0 = None;
+        }
+        polled
     }
 }
 
 impl<C: Child> Drop for Driven<C> {
     fn drop(&mut self) {
-        self.0.abandon();
+        if let Some(child) = &self.0 {
+            child.abandon();
+        }
     }
 }

@@ -28,8 +28,17 @@ impl<C: Child> Started<C> {
         Started(Mutex::new(Vec::new()))
     }
 
-    pub(crate) fn push(&self, child: C) {
-        self.0.lock().push(Driven(child));
+    /// Adds one. Returns whether the scope's future is to be told: if it was told of others and has
+    /// not come for them, it was not.
+    pub(crate) fn push(&self, child: C) -> bool {
+        let mut started = self.0.lock();
+        started.push(Driven::new(child));
+        started.len() == 1
+    }
+
+    /// Moves all of them into `fresh`, which is empty.
+    fn move_to(&self, fresh: &mut Vec<Driven<C>>) {
+        std::mem::swap(&mut *self.0.lock(), fresh);
     }
 
     /// What is returned is to be dropped without the lock.
@@ -65,6 +74,8 @@ impl<C: Child, B: Future> Future for Member<C, B> {
 pub(crate) struct Drive<P: InTask, B: Future> {
     shared: Arc<Shared<P>>,
     members: FuturesUnordered<Member<P::Child, B>>,
+    /// A buffer for those that have been started.
+    fresh: Vec<Driven<P::Child>>,
     /// That of the signal. `FuturesUnordered` wakes whoever polls it each time it has polled all that
     /// it holds: that ends here.
     waker: Waker,
@@ -77,7 +88,8 @@ impl<P: InTask, B: Future> Drive<P, B> {
         let members = FuturesUnordered::new();
         members.push(Member::Body(Box::pin(body)));
         let waker = Waker::from(Arc::clone(&shared.signal));
-        Drive { shared, members, waker, result: None, stopping: Stopping::default() }
+        let (fresh, stopping) = (Vec::new(), Stopping::default());
+        Drive { shared, members, fresh, waker, result: None, stopping }
     }
 }
 
@@ -87,13 +99,19 @@ impl<P: InTask, B: Future> Future for Drive<P, B> {
     type Output = B::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<B::Output> {
-        let Drive { shared, members, waker, result, stopping } = self.get_mut();
+        let Drive { shared, members, fresh, waker, result, stopping } = self.get_mut();
         let mut own = Context::from_waker(waker);
         let mut rounds = 0;
         shared.signal.awake(context.waker());
+        let mut looks = true;
         for _ in 0..TURN {
-            members.extend(shared.place.started().take().into_iter().map(Member::Child));
+            // Not for each child that ends: it is a lock, and those that are awake come first.
+            if std::mem::take(&mut looks) {
+                shared.place.started().move_to(fresh);
+                members.extend(fresh.drain(..).map(Member::Child));
+            }
             if stopping.is_due(shared) {
+                drop(shared.place.started().take());
                 // A list first: what is dropped may do anything with the scope.
                 let all: Vec<_> = std::mem::take(members).into_iter().collect();
                 members.extend(all.into_iter().filter(|it| matches!(it, Member::Body(_))));
@@ -107,6 +125,7 @@ impl<P: InTask, B: Future> Future for Drive<P, B> {
                 Poll::Ready(Some(Some(end))) => *result = Some(end),
                 Poll::Ready(Some(None)) => {}
                 Poll::Ready(None) | Poll::Pending => {
+                    looks = true;
                     if result.is_some() && shared.has_ended() {
                         return Poll::Ready(result.take().expect("looked at it just now"));
                     }
@@ -152,8 +171,9 @@ macro_rules! in_task {
                 shared: &::std::sync::Arc<$crate::futures::Shared<Self>>,
                 child: Self::Child,
             ) -> Option<()> {
-                shared.place.started.push(child);
-                shared.signal.ring();
+                if shared.place.started.push(child) {
+                    shared.signal.ring();
+                }
                 None
             }
 

@@ -8,7 +8,7 @@ use slab::Slab;
 use wg_core::sync::now;
 
 use super::child::Child;
-use crate::task_info::TaskInfo;
+use crate::task_info::{Label, TaskInfo};
 
 /// The children of one scope.
 pub(crate) struct Line<C, H> {
@@ -96,6 +96,21 @@ impl<C: Child, H> Line<C, H> {
     pub(crate) fn number(&mut self) -> u64 {
         self.spawned += 1;
         self.spawned - 1
+    }
+
+    /// Numbers a task that is spawned, and gives it a slot if there is one, and if it is to begin.
+    pub(crate) fn open(
+        &mut self,
+        label: &Label,
+        begins: impl FnOnce(u64) -> bool,
+    ) -> (u64, Option<Key>) {
+        let index = self.number();
+        if self.taken >= self.limit || !begins(index) {
+            return (index, None);
+        }
+        self.taken += 1;
+        let key = self.run(TaskInfo::new(index, label.clone()));
+        (index, Some(key))
     }
 
     /// Gives a slot to a child, or has it wait for one: then it gets its number in the line.

@@ -139,7 +139,7 @@ impl Polls for Threads {
     type Drive<B: Future> = Body<B>;
 
     fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<Arc<Hand>> {
-        let hand = Arc::new(Hand(Mutex::new(Stage::Rests(Driven(child), None))));
+        let hand = Arc::new(Hand(Mutex::new(Stage::Rests(Driven::new(child), None))));
         let its = Arc::clone(&hand);
         let thread = spawn(move || block_on(poll_fn(|context| its.poll(context))));
         shared.place.0.lock().push(thread);

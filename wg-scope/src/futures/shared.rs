@@ -20,6 +20,7 @@ use crate::outcome::discard;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{Alive, Counts, NAMED, StillRunning};
+use crate::task_info::Label;
 
 pub(crate) struct Shared<P: Polls> {
     record: Record,
@@ -50,6 +51,11 @@ impl<P: Polls> Shared<P> {
     /// Counts one more task. None if the scope has ended.
     pub(crate) fn token(&self) -> Option<OwnedToken> {
         self.group.try_owned_token().ok()
+    }
+
+    /// Numbers a task that is spawned, and gives it a slot if there is one, and if it is to begin.
+    pub(crate) fn open(&self, label: &Label, begins: bool) -> (u64, Option<Key>) {
+        self.line.lock().open(label, |index| begins && !self.skips(index))
     }
 
     pub(crate) fn number(&self) -> u64 {

@@ -48,11 +48,13 @@ use crate::task_info::TaskInfo;
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
 pub struct AsyncTask<P: Place, T> {
     cell: Arc<P::Joined<T>>,
+    /// Whether the output has been handed out.
+    is_taken: bool,
 }
 
 impl<P: Place, T> AsyncTask<P, T> {
     pub(crate) fn new(cell: Arc<P::Joined<T>>) -> Self {
-        AsyncTask { cell }
+        AsyncTask { cell, is_taken: false }
     }
 
     /// Returns the task's output when it has ended.
@@ -82,11 +84,18 @@ impl<P: Place, T> AsyncTask<P, T> {
     }
 }
 
+/// Nothing in it is pinned.
+impl<P: Place, T> Unpin for AsyncTask<P, T> {}
+
 impl<P: Place, T> Future for AsyncTask<P, T> {
     type Output = Result<T, Stopped>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(Arc::clone(&self.cell).poll_join(context));
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match self.cell.take_if_ended() {
+            Some(outcome) => outcome,
+            None => ready!(Arc::clone(&self.cell).poll_join(context)),
+        };
+        self.is_taken = true;
         Poll::Ready(match outcome {
             Outcome::Value(value) => Ok(value),
             Outcome::Lost(stopped) => Err(context::tell(*stopped)),
@@ -96,7 +105,9 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
 
 impl<P: Place, T> Drop for AsyncTask<P, T> {
     fn drop(&mut self) {
-        Arc::clone(&self.cell).leave();
+        if !self.is_taken {
+            Arc::clone(&self.cell).leave();
+        }
     }
 }
 
