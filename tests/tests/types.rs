@@ -7,12 +7,18 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::rc::Rc;
 
+use futures::{FutureExt, StreamExt};
+
 /// What the compiler thinks of a type.
 struct Of<T: ?Sized>(PhantomData<T>);
 
 trait Neither {
     const SEND: bool = false;
     const SYNC: bool = false;
+
+    fn sends(&self) -> bool {
+        false
+    }
 }
 
 impl<T: ?Sized> Neither for Of<T> {}
@@ -20,6 +26,10 @@ impl<T: ?Sized> Neither for Of<T> {}
 /// The names hide those of the trait, where the bound holds.
 impl<T: ?Sized + Send> Of<T> {
     const SEND: bool = true;
+
+    fn sends(&self) -> bool {
+        true
+    }
 }
 
 impl<T: ?Sized + Sync> Of<T> {
@@ -29,6 +39,9 @@ impl<T: ?Sized + Sync> Of<T> {
 /// A value that may be sent and not shared, and one that may be neither.
 type Sent = Cell<u8>;
 type Stays = Rc<u8>;
+
+/// A fan-out that was described in a scope.
+type Inside<P> = wg::AsyncFanOut<Range<u8>, P, wg::Unweighed, wg::AsyncInside<P>>;
 
 macro_rules! matrix {
     ($($name:ty: $send:literal $sync:literal,)*) => {
@@ -84,8 +97,11 @@ fn rule_27_types_for_futures() {
         wg::TryAsyncResults<local::Local<'_>, u8, Sent>: true true,
         wg::AsyncInlet<local::Local<'_>, Sent, Sent>: true true,
         wg::AsyncMore<Sent>: true true,
-        wg::AsyncAsCompleted<'_, Sent>: true false,
-        wg::AsyncInOrder<'_, Sent>: true false,
+        wg::AsyncMore<Stays>: false false,
+        wg::AsyncAsCompleted<local::Local<'_>, Sent>: true false,
+        wg::AsyncInOrder<local::Local<'_>, Sent>: true false,
+        wg::AsyncAsCompleted<tokio::Tokio, Sent>: true false,
+        wg::AsyncInOrder<tokio::Tokio, Sent>: true false,
         tokio::Scope: true true,
         tokio::TryScope<Sent>: true true,
         tokio::Task<Sent>: true true,
@@ -98,7 +114,15 @@ fn rule_27_types_for_futures() {
         local::unsend::TryTask<'_, u8, u8>: false false,
         wg::AsyncResults<local::unsend::Unsend<'_>, u8>: false false,
         wg::AsyncInlet<local::unsend::Unsend<'_>, u8, u8>: false false,
+        wg::AsyncAsCompleted<local::unsend::Unsend<'_>, u8>: false false,
+        wg::AsyncInOrder<local::unsend::Unsend<'_>, u8>: false false,
+        local::unsend::Builder: true true,
         local::FanOut<'_, Range<u8>>: true true,
+        local::unsend::FanOut<'_, Range<u8>>: true true,
+        local::unsend::FanOut<'_, std::vec::IntoIter<Stays>>: false false,
+        Inside<local::Local<'_>>: true true,
+        Inside<tokio::Tokio>: true true,
+        Inside<local::unsend::Unsend<'_>>: false false,
     }
 }
 
@@ -151,4 +175,54 @@ fn rule_27_calls_of_the_attribute() {
         wg::Calls<'_, u8, u8>: true false,
         wg::local::Calls<'_, u8, u8>: true false,
     }
+}
+
+async fn ok(n: u8) -> Result<u8, String> {
+    Ok(n)
+}
+
+/// Hands every verb's future of fan-outs in a place to `$is`.
+macro_rules! verbs {
+    ($place:path, $is:expr) => {{
+        use $place::{fan_out, scope};
+        $is(fan_out(0..2).map(async |n| n).map(drop));
+        $is(fan_out(0..2).for_each(async |_| ()));
+        $is(fan_out(0..2).try_map(ok).map(drop));
+        $is(fan_out(0..2).try_for_each(async |n| ok(n).await.map(drop)).map(drop));
+        $is(fan_out(0..2).collect_all(ok).map(drop));
+        $is(fan_out(0..2).first_ok(ok).map(drop));
+        $is(fan_out(0..2).quorum(1, ok).map(drop));
+        $is(fan_out(0..2).grow(async |n, _| n).map(drop));
+        $is(fan_out(0..2).try_grow(async |n, _| ok(n).await).map(drop));
+        $is(fan_out(0..2).budget(1, |_| 1).map(async |n| n).map(drop));
+        $is(scope(async |s| {
+            let mut stream = s.fan_out(0..2).as_completed(async |n| n);
+            while stream.next().await.is_some() {}
+        }));
+        $is(scope(async |s| {
+            let mut stream = s.fan_out(0..2).budget(1, |_| 1).in_order(async |n| n);
+            while stream.next().await.is_some() {}
+        }));
+    }};
+}
+
+#[test]
+fn rule_27_the_futures_of_fan_outs_may_be_sent_and_those_of_unsend_may_not() {
+    fn sends(_: impl Future<Output = ()> + Send) {}
+    verbs!(wg::local, sends);
+    verbs!(wg::tokio, sends);
+
+    fn plain(_: impl Future<Output = ()>) {}
+    verbs!(wg::local::unsend, plain);
+    fn stays() -> impl Future {
+        wg::local::unsend::fan_out(0..2).map(async |n: u8| n)
+    }
+    fn sees<F>(_: fn() -> F) -> Of<F> {
+        Of(PhantomData)
+    }
+    assert!(!sees(stays).sends());
+    fn goes() -> impl Future {
+        wg::local::fan_out(0..2).map(async |n: u8| n)
+    }
+    assert!(sees(goes).sends());
 }

@@ -327,7 +327,7 @@ impl Builder {
     }
 }
 
-futures::verbs!(impl['env] Local<'env>, 'env, "local");
+futures::verbs!(impl['env] Local<'env>, 'env, "local", [Send +], [Sync +]);
 
 /// An async function and its items, inside the current task; see [`AsyncCalls`](crate::AsyncCalls).
 #[cfg(feature = "macros")]

@@ -371,7 +371,7 @@ impl Builder {
     }
 }
 
-futures::verbs!(impl[] Tokio, 'static, "tokio");
+futures::verbs!(impl[] Tokio, 'static, "tokio", [Send +], [Sync +]);
 
 futures::results_surface!(impl[] Tokio, 'static, [Send +]);
 

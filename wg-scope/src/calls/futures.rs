@@ -141,7 +141,7 @@ macro_rules! calls {
             ) -> impl ::std::future::Future<Output = Fut::Output>
             + use<$($env_param,)? I, R, B, Fut>
             where
-                B: FnOnce($crate::AsyncAsCompleted<$env, R>) -> Fut,
+                B: FnOnce($crate::AsyncAsCompleted<$place, R>) -> Fut,
                 Fut: ::std::future::Future,
             {
                 let $crate::AsyncCalls { items, function, mut options, .. } = self;
@@ -173,7 +173,7 @@ macro_rules! calls {
             ) -> impl ::std::future::Future<Output = Fut::Output>
             + use<$($env_param,)? I, R, B, Fut>
             where
-                B: FnOnce($crate::AsyncInOrder<$env, R>) -> Fut,
+                B: FnOnce($crate::AsyncInOrder<$place, R>) -> Fut,
                 Fut: ::std::future::Future,
             {
                 let $crate::AsyncCalls { items, function, mut options, .. } = self;

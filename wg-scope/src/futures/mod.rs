@@ -30,7 +30,7 @@ mod workers;
 pub(crate) use self::child::{Drive, Held, Join, Sendable, Unsendable};
 pub use self::fan_out::{AsyncAlone, AsyncAsCompleted, AsyncFanOut, AsyncInOrder, AsyncInside};
 pub use self::fan_out::{AsyncMore, Unweighed, Weighed};
-pub(crate) use self::fan_out::{Order, Reading, Weigh};
+pub(crate) use self::fan_out::{Order, Reading, Reads, Streams, Weigh};
 pub(crate) use self::fan_out::{verbs, verbs_more};
 pub(crate) use self::in_task::{Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;

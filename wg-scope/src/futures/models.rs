@@ -19,6 +19,7 @@ use loom::thread::{JoinHandle, spawn};
 use wg_core::sync::{Mutex, Ordering::Relaxed, rely_on_unpark};
 
 use super::child::{Drive, Driven, Held, Join, Sendable};
+use super::fan_out::{Reads, Streams};
 use super::place::{Holds, Polls};
 use super::run::{Stopping, plain};
 use super::scope::AsyncScope;
@@ -130,6 +131,10 @@ impl<C: Drive + Send + Sync + 'static> Holds<C> for Threads {
     fn child(cell: Arc<C>) -> Sendable<'static> {
         Held(cell)
     }
+}
+
+impl Streams for Threads {
+    type Reader<R> = dyn Reads<R> + Send;
 }
 
 impl Polls for Threads {

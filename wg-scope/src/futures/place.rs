@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 pub(crate) use super::child::Child;
 use super::child::Join;
+use super::fan_out::Streams;
 use super::shared::Shared;
 
 /// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
@@ -12,9 +13,9 @@ use super::shared::Shared;
 /// [`local::Local`](crate::local::Local) and, with the feature `tokio`, `tokio::Tokio` are such
 /// places. It cannot be implemented elsewhere.
 #[expect(private_bounds, reason = "sealed")]
-pub trait Place: Polls {}
+pub trait Place: Polls + Streams {}
 
-impl<P: Polls> Place for P {}
+impl<P: Polls + Streams> Place for P {}
 
 /// What a place does. It has no lifetime of its own, so that a scope's type names that of what it
 /// borrows once: only then can the compiler see that a future is `Send` that holds one.

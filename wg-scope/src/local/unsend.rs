@@ -22,9 +22,10 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::MOST;
 use crate::cause::Stopped;
 use crate::failure::Errors;
-use crate::futures::{self, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
+use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
 use crate::futures::{Shared, Started, Unsendable, in_task, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
@@ -228,9 +229,47 @@ in_task!(Unsend<'env>, []);
 surface!(impl['env] Unsend<'env>, 'env, []);
 futures::results_surface!(impl['env] Unsend<'env>, 'env, []);
 futures::workers_surface!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
+futures::verbs!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
 
 impl std::fmt::Debug for Unsend<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unsend").finish_non_exhaustive()
+    }
+}
+
+/// One function over many items inside the current task and thread; see [`AsyncFanOut`].
+pub type FanOut<'env, I> = AsyncFanOut<I, Unsend<'env>>;
+
+/// As [`local::fan_out`](super::fan_out), for futures that are not `Send`: the items, the function, its
+/// futures and what they are ready with may hold an `Rc` or a `RefCell`'s borrow.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// let total = Cell::new(0);
+/// let words = [Rc::<str>::from("one"), Rc::from("three")];
+/// let lengths = wg::local::unsend::fan_out(&words).limit(100).map(async |word| {
+///     total.set(total.get() + word.len());
+///     Rc::clone(word)
+/// });
+/// assert_eq!(futures::executor::block_on(lengths), words);
+/// assert_eq!(total.get(), 8);
+/// ```
+#[track_caller]
+pub fn fan_out<'env, I: IntoIterator>(items: I) -> FanOut<'env, I::IntoIter> {
+    options().unsend().fan_out(items)
+}
+
+/// # Fan-out
+impl Builder {
+    /// As [`fan_out`], with these options.
+    #[track_caller]
+    pub fn fan_out<'env, I: IntoIterator>(&self, items: I) -> FanOut<'env, I::IntoIter> {
+        let open = |options: &Options, policy| options.unsend().shared(policy);
+        let (items, options) = (items.into_iter(), self.options.clone());
+        AsyncFanOut::new(items, options, MOST, open, Location::caller())
     }
 }

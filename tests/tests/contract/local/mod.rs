@@ -13,5 +13,7 @@ mod results;
 mod results_lent;
 mod limits;
 mod unsend;
+mod unsend_fan_out;
+mod unsend_streams;
 mod wakers;
 mod workers;

@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 pub(crate) use self::budget::Weigh;
 pub use self::budget::{Unweighed, Weighed};
 pub use self::grow::AsyncMore;
-pub(crate) use self::stream::Reading;
 pub use self::stream::{AsyncAsCompleted, AsyncInOrder};
+pub(crate) use self::stream::{Reading, Reads, Streams};
 pub(crate) use self::verbs::verbs;
 pub(crate) use self::verbs_more::verbs_more;
 pub(crate) use self::window::Order;
@@ -42,8 +42,8 @@ use crate::options::Options;
 use crate::policy::Policy;
 
 /// One function over many items, whose results are awaited: how it is to run. Made by
-/// [`local::fan_out`](crate::local::fan_out) and `tokio::fan_out`; a verb at the end makes a future
-/// of it.
+/// [`local::fan_out`](crate::local::fan_out), [`local::unsend::fan_out`](crate::local::unsend::fan_out)
+/// and `tokio::fan_out`; a verb at the end makes a future of it.
 ///
 /// | verb | what the function makes is ready with | comes back |
 /// |---|---|---|

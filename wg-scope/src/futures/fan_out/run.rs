@@ -38,7 +38,7 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: From<Stopped> + Send,
+        E: From<Stopped>,
     {
         let (open, options, site) = (self.open, self.options.clone(), self.site);
         let policy = options.policy_or(Policy::fail_fast());
@@ -67,7 +67,6 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send,
     {
         let (open, options, site) = (self.open, self.options.clone(), self.site);
         let policy = options.policy_or(policy);
@@ -123,7 +122,6 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send,
     {
         let collected = self.collected(Policy::collect_all(), function, None);
         collected.map(|(done, errors, _)| (done.into_values(), errors))
@@ -140,7 +138,6 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send,
     {
         let policy = Policy::quorum(wanted);
         self.options = self.options.policy(policy.clone());

@@ -327,8 +327,14 @@ where
     }
 }
 
-/// A reading end as its holder sees it. Its type names nothing of what is borrowed but how long that
-/// lives: of a future that holds anything else the compiler could not tell whether it is `Send`.
+/// How a place holds a reading end, which says where that may go. The type names nothing of what is
+/// borrowed but how long that lives: of a future that holds anything else the compiler could not tell
+/// whether it is `Send`.
+pub(crate) trait Streams {
+    type Reader<R>: Reads<R> + ?Sized;
+}
+
+/// A reading end as its holder sees it.
 pub(crate) trait Reads<R> {
     fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<(u64, R)>>;
 }
@@ -352,26 +358,26 @@ where
 /// Dropping it drops the items that have not begun, and the results that nobody took; items that have
 /// begun go on, and the scope waits for them.
 #[must_use = "nobody reads the results: `for_each` is for that"]
-pub struct AsyncAsCompleted<'env, R>(Box<dyn Reads<R> + Send + 'env>);
+pub struct AsyncAsCompleted<P: Place, R>(Box<P::Reader<R>>);
 
 /// A [`Stream`] of results in the order of their items. Made by the verb `in_order` of a fan-out in a
 /// scope. Dropping it is as for [`AsyncAsCompleted`].
 #[must_use = "nobody reads the results: `for_each` is for that"]
-pub struct AsyncInOrder<'env, R>(Box<dyn Reads<R> + Send + 'env>);
+pub struct AsyncInOrder<P: Place, R>(Box<P::Reader<R>>);
 
-impl<'env, R> AsyncAsCompleted<'env, R> {
-    pub(crate) fn new(reading: impl Reads<R> + Send + 'env) -> Self {
-        AsyncAsCompleted(Box::new(reading))
+impl<P: Place, R> AsyncAsCompleted<P, R> {
+    pub(crate) fn new(reading: Box<P::Reader<R>>) -> Self {
+        AsyncAsCompleted(reading)
     }
 }
 
-impl<'env, R> AsyncInOrder<'env, R> {
-    pub(crate) fn new(reading: impl Reads<R> + Send + 'env) -> Self {
-        AsyncInOrder(Box::new(reading))
+impl<P: Place, R> AsyncInOrder<P, R> {
+    pub(crate) fn new(reading: Box<P::Reader<R>>) -> Self {
+        AsyncInOrder(reading)
     }
 }
 
-impl<R> Stream for AsyncAsCompleted<'_, R> {
+impl<P: Place, R> Stream for AsyncAsCompleted<P, R> {
     type Item = (usize, R);
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -381,7 +387,7 @@ impl<R> Stream for AsyncAsCompleted<'_, R> {
     }
 }
 
-impl<R> Stream for AsyncInOrder<'_, R> {
+impl<P: Place, R> Stream for AsyncInOrder<P, R> {
     type Item = R;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -390,13 +396,13 @@ impl<R> Stream for AsyncInOrder<'_, R> {
     }
 }
 
-impl<R> fmt::Debug for AsyncAsCompleted<'_, R> {
+impl<P: Place, R> fmt::Debug for AsyncAsCompleted<P, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncAsCompleted").finish_non_exhaustive()
     }
 }
 
-impl<R> fmt::Debug for AsyncInOrder<'_, R> {
+impl<P: Place, R> fmt::Debug for AsyncInOrder<P, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncInOrder").finish_non_exhaustive()
     }

@@ -1,16 +1,19 @@
-//! The verbs of a fan-out: the same for every place, but for what may be borrowed.
+//! The verbs of a fan-out: the same for every place, but for what an item may hold.
 
-/// Writes the verbs of fan-outs in a place, whose items live at least as long as `$env`. The module
-/// is for the examples.
+/// Writes the verbs of fan-outs in a place, whose items live at least as long as `$env`, and are
+/// `$send`; what they share is `$sync`, too. The module is for the examples.
 macro_rules! verbs {
-    (impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, $module:literal) => {
+    (
+        impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, $module:literal,
+        [$($send:tt)*], [$($sync:tt)*]
+    ) => {
         /// # Verbs
         #[expect(private_bounds, reason = "sealed")]
         impl<$($env_param,)? I, W, S> $crate::AsyncFanOut<I, $place, W, S>
         where
-            I: Iterator + Send + $env,
-            I::Item: Send + $env,
-            W: $crate::futures::Weigh<I::Item> + Send + Sync + $env,
+            I: Iterator + $($send)* $env,
+            I::Item: $($send)* $env,
+            W: $crate::futures::Weigh<I::Item> + $($send)* $($sync)* $env,
         {
             /// Awaits `function` once for each item; ready with the results in the order of the
             /// items.
@@ -44,9 +47,9 @@ macro_rules! verbs {
                 function: F,
             ) -> impl ::std::future::Future<Output = Vec<R>> + use<$($env_param,)? I, W, S, R, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = R> + Send + $env,
-                R: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = R> + $($send)* $env,
+                R: $($send)* $env,
             {
                 let function = move |item| ::futures_util::FutureExt::map(function(item), Ok);
                 self.mapped(function, None)
@@ -79,8 +82,8 @@ macro_rules! verbs {
                 function: F,
             ) -> impl ::std::future::Future<Output = ()> + use<$($env_param,)? I, W, S, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = ()> + Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = ()> + $($send)* $env,
             {
                 ::futures_util::FutureExt::map(self.map(function), drop)
             }
@@ -123,10 +126,10 @@ macro_rules! verbs {
             ) -> impl ::std::future::Future<Output = Result<Vec<R>, E>>
             + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
-                R: Send + $env,
-                E: From<$crate::Stopped> + Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<R, E>> + $($send)* $env,
+                R: $($send)* $env,
+                E: From<$crate::Stopped> + $($send)* $env,
             {
                 self.tried(function, None)
             }
@@ -160,9 +163,9 @@ macro_rules! verbs {
             ) -> impl ::std::future::Future<Output = Result<(), E>>
             + use<$($env_param,)? I, W, S, E, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<(), E>> + Send + $env,
-                E: From<$crate::Stopped> + Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<(), E>> + $($send)* $env,
+                E: From<$crate::Stopped> + $($send)* $env,
             {
                 ::futures_util::FutureExt::map(self.tried(function, None), |all| all.map(drop))
             }
@@ -197,10 +200,10 @@ macro_rules! verbs {
             ) -> impl ::std::future::Future<Output = (Vec<R>, $crate::Errors<E>)>
             + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
-                R: Send + $env,
-                E: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<R, E>> + $($send)* $env,
+                R: $($send)* $env,
+                E: $($send)* $env,
             {
                 self.all(function)
             }
@@ -238,10 +241,10 @@ macro_rules! verbs {
             ) -> impl ::std::future::Future<Output = Result<R, $crate::Errors<E>>>
             + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
-                R: Send + $env,
-                E: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<R, E>> + $($send)* $env,
+                R: $($send)* $env,
+                E: $($send)* $env,
             {
                 ::futures_util::FutureExt::map(self.first(1, function), |successes| {
                     successes.map(|mut successes| successes.swap_remove(0).1)
@@ -280,16 +283,18 @@ macro_rules! verbs {
             ) -> impl ::std::future::Future<Output = Result<Vec<(usize, R)>, $crate::Errors<E>>>
             + use<$($env_param,)? I, W, S, R, E, F, Fut>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
-                R: Send + $env,
-                E: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<R, E>> + $($send)* $env,
+                R: $($send)* $env,
+                E: $($send)* $env,
             {
                 self.first(wanted, function)
             }
         }
 
-        $crate::futures::verbs_more!(impl[$($env_param)?] $place, $env, $module);
+        $crate::futures::verbs_more!(
+            impl[$($env_param)?] $place, $env, $module, [$($send)*], [$($sync)*]
+        );
     };
 }
 

@@ -1,9 +1,16 @@
 //! The verbs of a fan-out whose results are read while it runs, and of one that grows; and what only
-//! a place can say of budgets. The same for every place, but for what may be borrowed.
+//! a place can say of budgets. The same for every place, but for what an item may hold.
 
 /// Writes them; see [`verbs`](super::verbs::verbs).
 macro_rules! verbs_more {
-    (impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, $module:literal) => {
+    (
+        impl[$($env_param:lifetime)?] $place:ty, $env:lifetime, $module:literal,
+        [$($send:tt)*], [$($sync:tt)*]
+    ) => {
+        impl<$($env_param)?> $crate::futures::Streams for $place {
+            type Reader<R> = dyn $crate::futures::Reads<R> + $($send)* $env;
+        }
+
         impl<$($env_param)?> $crate::AsyncScope<$place> {
             /// Starts to describe one function over many items, inside this scope; see
             /// [`AsyncFanOut`]($crate::AsyncFanOut).
@@ -64,7 +71,7 @@ macro_rules! verbs_more {
                 weight: G,
             ) -> $crate::AsyncFanOut<I, $place, $crate::Weighed<G>, S>
             where
-                G: Fn(&I::Item) -> u64 + Send + Sync + $env,
+                G: Fn(&I::Item) -> u64 + $($send)* $($sync)* $env,
             {
                 self.weighed(total, weight)
             }
@@ -74,9 +81,9 @@ macro_rules! verbs_more {
         #[expect(private_bounds, reason = "sealed")]
         impl<$($env_param,)? I, W> $crate::AsyncFanOut<I, $place, W, $crate::AsyncInside<$place>>
         where
-            I: Iterator + Send + $env,
-            I::Item: Send + $env,
-            W: $crate::futures::Weigh<I::Item> + Send + Sync + $env,
+            I: Iterator + $($send)* $env,
+            I::Item: $($send)* $env,
+            W: $crate::futures::Weigh<I::Item> + $($send)* $($sync)* $env,
         {
             /// Awaits `function` for each item, and returns a stream of the results with the indices
             /// of their items, as they are completed, while work goes on.
@@ -129,14 +136,15 @@ macro_rules! verbs_more {
             pub fn as_completed<R, F, Fut>(
                 self,
                 function: F,
-            ) -> $crate::AsyncAsCompleted<$env, R>
+            ) -> $crate::AsyncAsCompleted<$place, R>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = R> + Send + $env,
-                R: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = R> + $($send)* $env,
+                R: $($send)* $env,
             {
                 let order = $crate::futures::Order::AsCompleted;
-                $crate::AsyncAsCompleted::new($crate::futures::Reading::new(self, function, order))
+                let reading = $crate::futures::Reading::new(self, function, order);
+                $crate::AsyncAsCompleted::<$place, R>::new(Box::new(reading))
             }
 
             /// As [`as_completed`](Self::as_completed), in the order of the items: what is completed
@@ -168,22 +176,23 @@ macro_rules! verbs_more {
             pub fn in_order<R, F, Fut>(
                 self,
                 function: F,
-            ) -> $crate::AsyncInOrder<$env, R>
+            ) -> $crate::AsyncInOrder<$place, R>
             where
-                F: Fn(I::Item) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = R> + Send + $env,
-                R: Send + $env,
+                F: Fn(I::Item) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = R> + $($send)* $env,
+                R: $($send)* $env,
             {
                 let order = $crate::futures::Order::InOrder;
-                $crate::AsyncInOrder::new($crate::futures::Reading::new(self, function, order))
+                let reading = $crate::futures::Reading::new(self, function, order);
+                $crate::AsyncInOrder::<$place, R>::new(Box::new(reading))
             }
         }
 
         /// # Fan-outs that grow
         impl<$($env_param,)? I, S> $crate::AsyncFanOut<I, $place, $crate::Unweighed, S>
         where
-            I: Iterator + Send + $env,
-            I::Item: Send + $env,
+            I: Iterator + $($send)* $env,
+            I::Item: $($send)* $env,
         {
             /// Awaits `function` once for each item, and for each that it adds; ready with all
             /// results: those of the seeds in their order, and mixed with them and after them those
@@ -220,9 +229,9 @@ macro_rules! verbs_more {
                 function: F,
             ) -> impl ::std::future::Future<Output = Vec<R>> + use<$($env_param,)? I, S, R, F, Fut>
             where
-                F: Fn(I::Item, $crate::AsyncMore<I::Item>) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = R> + Send + $env,
-                R: Send + $env,
+                F: Fn(I::Item, $crate::AsyncMore<I::Item>) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = R> + $($send)* $env,
+                R: $($send)* $env,
             {
                 let (more, added) = $crate::AsyncMore::new();
                 let function = move |item| {
@@ -263,10 +272,10 @@ macro_rules! verbs_more {
             ) -> impl ::std::future::Future<Output = Result<Vec<R>, E>>
             + use<$($env_param,)? I, S, R, E, F, Fut>
             where
-                F: Fn(I::Item, $crate::AsyncMore<I::Item>) -> Fut + Send + Sync + $env,
-                Fut: ::std::future::Future<Output = Result<R, E>> + Send + $env,
-                R: Send + $env,
-                E: From<$crate::Stopped> + Send + $env,
+                F: Fn(I::Item, $crate::AsyncMore<I::Item>) -> Fut + $($send)* $($sync)* $env,
+                Fut: ::std::future::Future<Output = Result<R, E>> + $($send)* $env,
+                R: $($send)* $env,
+                E: From<$crate::Stopped> + $($send)* $env,
             {
                 let (more, added) = $crate::AsyncMore::new();
                 self.tried(move |item| function(item, more.clone()), Some(added))
