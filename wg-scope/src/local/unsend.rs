@@ -229,7 +229,6 @@ in_task!(Unsend<'env>, []);
 surface!(impl['env] Unsend<'env>, 'env, []);
 futures::results_surface!(impl['env] Unsend<'env>, 'env, []);
 futures::workers_surface!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
-futures::verbs!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
 
 impl std::fmt::Debug for Unsend<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -273,3 +272,5 @@ impl Builder {
         AsyncFanOut::new(items, options, MOST, open, Location::caller())
     }
 }
+
+futures::verbs!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);

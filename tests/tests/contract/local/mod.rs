@@ -14,6 +14,7 @@ mod results_lent;
 mod limits;
 mod unsend;
 mod unsend_fan_out;
+mod unsend_fan_out_ends;
 mod unsend_streams;
 mod wakers;
 mod workers;

@@ -2,9 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 
 use futures::StreamExt;
@@ -13,19 +13,7 @@ use futures::executor::block_on;
 use wg::local::unsend::{self, Unsend};
 use wg_tests::{Bang, bang, caught};
 
-/// Is ready when it has been polled so often.
-async fn after(polls: usize) {
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(());
-        }
-        left -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
+use super::unsend_fan_out::after;
 
 #[test]
 fn rule_17_in_order_and_as_completed_give_every_result_once() {
