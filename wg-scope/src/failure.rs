@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::outcome::{Payload, message};
+use crate::outcome::Payload;
+use crate::payload::PanicPayload;
 use crate::task_info::TaskInfo;
 
 /// An outcome that is not a value: what went wrong, in which task.
@@ -19,7 +20,7 @@ pub enum FailureKind<E> {
     /// It returned this error.
     Error(E),
     /// It panicked with this payload, under [`catch_panics`](crate::Options::catch_panics).
-    Panic(Box<dyn std::any::Any + Send>),
+    Panic(PanicPayload),
 }
 
 impl<E> Failure<E> {
@@ -28,7 +29,7 @@ impl<E> Failure<E> {
     }
 
     pub(crate) fn panic(task: TaskInfo, payload: Payload) -> Self {
-        Failure { task: Some(task), kind: FailureKind::Panic(payload) }
+        Failure { task: Some(task), kind: FailureKind::Panic(PanicPayload::new(payload)) }
     }
 
     /// Returns which task failed, or `None` if it was the scope's body.
@@ -73,7 +74,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
         }
         match &self.kind {
             FailureKind::Error(error) => write!(f, " failed: {error}"),
-            FailureKind::Panic(payload) => write!(f, " panicked: {}", message(payload)),
+            FailureKind::Panic(payload) => write!(f, " panicked: {}", payload.message()),
         }
     }
 }
@@ -88,7 +89,9 @@ impl<E: fmt::Debug> fmt::Debug for FailureKind<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FailureKind::Error(error) => f.debug_tuple("Error").field(error).finish(),
-            FailureKind::Panic(payload) => f.debug_tuple("Panic").field(&message(payload)).finish(),
+            FailureKind::Panic(payload) => {
+                f.debug_tuple("Panic").field(&payload.message()).finish()
+            }
         }
     }
 }

@@ -118,6 +118,7 @@ pub(crate) fn into_error<E: From<Stopped>>(failure: Failure<E>) -> E {
     match (failure.into_kind(), task) {
         (FailureKind::Error(error), _) => error,
         (FailureKind::Panic(payload), Some(task)) => {
+            let payload = payload.into_inner();
             let echo = echo(&payload, &task);
             discard(payload);
             E::from(echo)

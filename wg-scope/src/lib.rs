@@ -94,6 +94,7 @@ mod outcome;
 mod policy;
 
 mod failure;
+mod payload;
 mod report;
 
 mod ledger;
@@ -150,6 +151,7 @@ pub use crate::futures::{
 pub use crate::no_result::NoResult;
 pub use crate::not_sent::NotSent;
 pub use crate::options::{Options, options};
+pub use crate::payload::PanicPayload;
 pub use crate::policy::{Policy, Tally};
 pub use crate::report::{Alive, Counts, StillRunning};
 pub use crate::task_info::TaskInfo;

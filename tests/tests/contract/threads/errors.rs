@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use wg::{Cause, FailureKind, Policy, Stopped, TryScope};
+use wg::{Cause, Errors, FailureKind, Policy, Stopped, TryScope};
 use wg_tests::{Bang, Counted, bang, until};
 
 /// An error type as users write them.
@@ -446,4 +446,27 @@ fn rule_05_panics_that_are_caught_are_listed_with_their_payloads() {
         })
         .collect();
     assert_eq!(bangs, [Box::new(Bang(74)), Box::new(Bang(75))]);
+}
+
+#[test]
+fn rule_08_all_errors_go_by_question_mark_where_boxed_errors_are_wanted() {
+    fn halves(numbers: &[u32]) -> Result<Vec<u32>, Box<dyn Error + Send + Sync>> {
+        let halve = |&n: &u32| match n % 2 {
+            0 => Ok(n / 2),
+            _ if n > 90 => bang(n),
+            _ => Err(std::fmt::Error),
+        };
+        let (halves, errors) = wg::fan_out(numbers).catch_panics().collect_all(halve);
+        Ok(errors.or(halves)?)
+    }
+    assert_eq!(halves(&[2, 4]).unwrap(), [1, 2]);
+    let error = halves(&[2, 91, 3]).unwrap_err();
+    let errors = *error.downcast::<Errors<std::fmt::Error>>().unwrap();
+    assert!(errors.to_string().starts_with("2 of 3 tasks failed; first: fan_out#1 "), "{errors}");
+    let FailureKind::Panic(payload) = errors.into_iter().next().unwrap().into_kind() else {
+        panic!("the first has panicked")
+    };
+    assert_eq!(payload.message(), "a payload that is no text");
+    let payload = payload.downcast::<String>().unwrap_err();
+    assert_eq!(*payload.downcast::<Bang>().unwrap(), Bang(91));
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -105,7 +104,7 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
             if let Some(failure) = errors.into_iter().next() {
                 done.discard();
                 match failure.into_kind() {
-                    FailureKind::Panic(payload) => resume_unwind(payload),
+                    FailureKind::Panic(payload) => payload.resume(),
                     FailureKind::Error(never) => match never {},
                 }
             }

@@ -79,7 +79,7 @@ where
         if let Some(failure) = finished.first_failure() {
             finished.done.discard_all();
             match failure.into_kind() {
-                FailureKind::Panic(payload) => resume_unwind(payload),
+                FailureKind::Panic(payload) => payload.resume(),
                 FailureKind::Error(never) => match never {},
             }
         }
