@@ -11,15 +11,17 @@ use crate::rows;
 pub(crate) const HELP: &str = "\
 Measures wg and its peers side by side.
 
-Usage: cargo build --release -p wg-benches && target/release/wg-benches [OPTIONS]
+Usage: benches/build && target/release/wg-benches [OPTIONS]
 
-Build the whole package: T15 and T16 are measured by the program wg-footprint, and are skipped
-without it.
+benches/build builds this program, those beside it that it starts, and brings a Go where there is
+none. What is missing is skipped, and counted as skipped.
 
   --row PATTERN  only these rows; may be repeated. `C` is all rows of C, `C7` is C7a and C7b,
                  `T1` is not T12 (but `T1*` is)
   --quick        all rows within 45 s, less exactly
   --json         one JSON object per line
+  --report       also how cost grows; writes RESULTS.md and the curves of the book. All rows,
+                 some minutes
   --list         name the rows and measure none
   --help         this text
 ";
@@ -27,7 +29,7 @@ without it.
 pub(crate) enum Command {
     Help,
     List(Vec<Row>),
-    Measure { rows: Vec<Row>, plan: Plan, format: Format },
+    Measure { rows: Vec<Row>, plan: Plan, format: Format, reports: bool },
 }
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -35,18 +37,23 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
     let mut plan = Plan::FULL;
     let mut format = Format::Text;
     let mut list = false;
+    let mut reports = false;
     while let Some(arg) = parser.next()? {
         match arg {
             Long("row") => patterns.push(parser.value()?.string()?),
             Long("quick") => plan = Plan::QUICK,
             Long("json") => format = Format::Json,
+            Long("report") => reports = true,
             Long("list") => list = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             _ => return Err(arg.unexpected()),
         }
     }
+    if reports && !patterns.is_empty() {
+        return Err("a report is of all rows".into());
+    }
     let rows = choose(rows::all(), &patterns)?;
-    Ok(if list { Command::List(rows) } else { Command::Measure { rows, plan, format } })
+    Ok(if list { Command::List(rows) } else { Command::Measure { rows, plan, format, reports } })
 }
 
 /// The rows that are asked for: all of them if none is named.
@@ -81,6 +88,21 @@ mod tests {
         assert!(matches("C7a", "C") && matches("C7a", "C7") && matches("C7a", "C7a"));
         assert!(matches("T1", "T1") && !matches("T12", "T1") && matches("T12", "T1*"));
         assert!(!matches("C7a", "C7b") && !matches("C", "C1"));
+    }
+
+    fn parsed(args: &[&str]) -> Result<Command, lexopt::Error> {
+        parse(lexopt::Parser::from_args(args))
+    }
+
+    #[test]
+    fn a_report_is_of_all_rows() {
+        assert!(parsed(&["--report", "--row", "C1"]).is_err());
+        let report = parsed(&["--report", "--quick", "--json"]);
+        let Ok(Command::Measure { rows, plan, format, reports }) = report else {
+            panic!("it measures");
+        };
+        assert_eq!(rows.len(), rows::all().len());
+        assert!(plan.is_quick && reports && matches!(format, Format::Json));
     }
 
     #[test]

@@ -5,19 +5,28 @@
 //! of each and the ratio that the row's target speaks of.
 
 mod args;
+mod child;
 mod cores;
+mod footprint;
+mod go;
+mod growth;
+mod json;
+mod machine;
 mod measure;
+mod plot;
 mod report;
+mod results;
 mod row;
 mod rows;
 mod work;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::{fs, thread};
 
 use crate::args::Command;
+use crate::machine::describe_load;
 use crate::report::Summary;
+use crate::results::Before;
 
 fn main() -> ExitCode {
     let outcome = args::parse(lexopt::Parser::from_env()).map_err(io::Error::other).and_then(run);
@@ -39,30 +48,23 @@ fn run(command: Command) -> io::Result<()> {
         Command::List(rows) => {
             rows.iter().try_for_each(|row| writeln!(out, "{:<4} {}", row.name, row.what))
         }
-        Command::Measure { rows, plan, format } => {
+        Command::Measure { rows, plan, format, reports } => {
+            let before = Before::now(plan.is_quick);
             // Figures come on standard output, what they depend on does not.
-            eprintln!("{}; {}", load(), work::describe());
-            let mut summary = Summary::default();
+            eprintln!("{}; {}", describe_load(), work::describe());
+            let mut outcomes = Vec::new();
             for row in &rows {
-                let measured = measure::measure(row, &plan);
-                summary.add(row, measured.as_ref());
-                let line = match &measured {
-                    Some(measured) => report::line(measured, format),
-                    None => report::skipped(row, format),
-                };
-                writeln!(out, "{line}")?;
+                let outcome = measure::measure(row, &plan);
+                writeln!(out, "{}", report::line(&outcome, format))?;
                 out.flush()?;
+                outcomes.push(outcome);
             }
-            eprintln!("{}\n{}", summary.text(), load());
+            eprintln!("{}\n{}", Summary::of(&outcomes).text(), describe_load());
+            if reports {
+                let files = results::write(&outcomes, &before)?;
+                eprintln!("wrote {}", files.join(", "));
+            }
             Ok(())
         }
     }
-}
-
-/// How busy the machine is.
-fn load() -> String {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let minute = load.split(' ').next().filter(|minute| !minute.is_empty());
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    format!("load {} on {cores} cores", minute.unwrap_or("unknown"))
 }

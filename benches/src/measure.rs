@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::row::{Against, Contender, Rounds, Row};
+use crate::row::{Absent, Against, Contender, Rounds, Row, Work};
 
 /// How much time to spend.
 pub(crate) struct Plan {
@@ -15,7 +15,7 @@ pub(crate) struct Plan {
     rounds: usize,
     /// Fewest rounds, however long they take.
     least: usize,
-    is_quick: bool,
+    pub(crate) is_quick: bool,
 }
 
 impl Plan {
@@ -27,7 +27,16 @@ impl Plan {
         is_quick: false,
     };
 
-    /// Leaves a second to each of some forty rows.
+    /// For each point of a curve, of which there are many.
+    pub(crate) const POINT: Plan = Plan {
+        round: Duration::from_millis(1),
+        row: Duration::from_secs(1),
+        rounds: 9,
+        least: 3,
+        is_quick: false,
+    };
+
+    /// Leaves less than a second to each of some fifty rows.
     pub(crate) const QUICK: Plan = Plan {
         round: Duration::from_micros(250),
         row: Duration::from_millis(500),
@@ -42,6 +51,8 @@ pub(crate) struct Measured<'a> {
     pub(crate) row: &'a Row,
     pub(crate) ours: f64,
     pub(crate) peers: Vec<(&'static str, f64)>,
+    /// Peers that cannot be had here.
+    pub(crate) absent: Vec<Absent>,
     /// The peer that the ratio is taken against.
     pub(crate) best: &'static str,
     pub(crate) ratio: f64,
@@ -54,27 +65,73 @@ impl Measured<'_> {
     }
 }
 
-/// Returns what came of the row; None if there are no contenders here.
-pub(crate) fn measure<'a>(row: &'a Row, plan: &Plan) -> Option<Measured<'a>> {
-    let contenders = (row.contenders)();
-    if contenders.is_empty() {
-        return None;
+/// Why a row was not measured.
+pub(crate) struct Skipped<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) absent: Vec<Absent>,
+}
+
+/// What came of a row, or what it lacked.
+pub(crate) type Outcome<'a> = Result<Measured<'a>, Skipped<'a>>;
+
+/// Returns what came of the row. Without our side, or without anybody to compare it with, it is
+/// not measured.
+pub(crate) fn measure<'a>(row: &'a Row, plan: &Plan) -> Outcome<'a> {
+    let (present, absent) = split((row.contenders)());
+    let ours = present.first().is_some_and(|(name, _)| *name == OURS);
+    let compares = match row.against {
+        Against::BestPeer => present.len() > 1,
+        Against::Peer(peer) => present.iter().skip(1).any(|(name, _)| *name == peer),
+    };
+    if !ours || !compares {
+        return Err(Skipped { row, absent });
     }
-    let medians = match row.rounds {
-        Rounds::Many => many(contenders, plan),
+    Ok(conclude(row, medians(present, row.rounds, plan), absent))
+}
+
+/// The name of our side.
+const OURS: &str = "wg";
+
+/// Those who can run, and those who cannot.
+fn split(contenders: Vec<Contender>) -> (Vec<(&'static str, Work)>, Vec<Absent>) {
+    let (mut present, mut absent) = (Vec::new(), Vec::new());
+    for contender in contenders {
+        match contender.into_work() {
+            Ok(contender) => present.push(contender),
+            Err(missing) => absent.push(missing),
+        }
+    }
+    (present, absent)
+}
+
+/// Measures contenders of no row, and returns the figure of each that can be had.
+pub(crate) fn figures(
+    contenders: Vec<Contender>,
+    rounds: Rounds,
+    plan: &Plan,
+) -> Vec<(&'static str, f64)> {
+    medians(split(contenders).0, rounds, plan)
+}
+
+fn medians(
+    present: Vec<(&'static str, Work)>,
+    rounds: Rounds,
+    plan: &Plan,
+) -> Vec<(&'static str, f64)> {
+    match rounds {
+        Rounds::Many => many(present, plan),
         Rounds::Once(full, quick) => {
             let times = if plan.is_quick { quick } else { full };
-            let once = |mut contender: Contender| (contender.name, contender.run(times));
-            contenders.into_iter().map(once).collect()
+            let once = |(name, mut work): (_, Work)| (name, work(times));
+            present.into_iter().map(once).collect()
         }
-    };
-    Some(conclude(row, medians))
+    }
 }
 
 /// Plays the rounds and returns each contender's median.
-fn many(contenders: Vec<Contender>, plan: &Plan) -> Vec<(&'static str, f64)> {
+fn many(present: Vec<(&'static str, Work)>, plan: &Plan) -> Vec<(&'static str, f64)> {
     let mut entrants: Vec<_> =
-        contenders.into_iter().map(|contender| Entrant::new(contender, plan)).collect();
+        present.into_iter().map(|(name, work)| Entrant::new(name, work, plan)).collect();
     let start = Instant::now();
     let mut rounds = 0;
     loop {
@@ -83,7 +140,7 @@ fn many(contenders: Vec<Contender>, plan: &Plan) -> Vec<(&'static str, f64)> {
             elapsed if elapsed < plan.row * 3 => rounds >= plan.rounds,
             _ => rounds >= plan.least,
         };
-        if enough {
+        if enough || entrants.is_empty() {
             return entrants.into_iter().map(Entrant::result).collect();
         }
         // Everybody comes after everybody else at times, should that matter.
@@ -97,7 +154,11 @@ fn many(contenders: Vec<Contender>, plan: &Plan) -> Vec<(&'static str, f64)> {
 }
 
 /// Takes the ratio; ours is the first of `medians`.
-fn conclude<'a>(row: &'a Row, mut medians: Vec<(&'static str, f64)>) -> Measured<'a> {
+fn conclude<'a>(
+    row: &'a Row,
+    mut medians: Vec<(&'static str, f64)>,
+    absent: Vec<Absent>,
+) -> Measured<'a> {
     let (_, ours) = medians.remove(0);
     let peers = medians;
     let named = |name| peers.iter().find(|(peer, _)| *peer == name);
@@ -106,12 +167,13 @@ fn conclude<'a>(row: &'a Row, mut medians: Vec<(&'static str, f64)>) -> Measured
         Against::Peer(name) => named(name),
     };
     let &(best, theirs) = best.unwrap_or_else(|| panic!("{} has nobody to compare with", row.name));
-    Measured { row, ours, best, ratio: ours / theirs, peers }
+    Measured { row, ours, best, ratio: ours / theirs, peers, absent }
 }
 
 /// A contender in the course of its rounds.
 struct Entrant {
-    contender: Contender,
+    name: &'static str,
+    work: Work,
     /// How often the work is done in a round.
     times: u64,
     figures: Vec<f64>,
@@ -119,26 +181,26 @@ struct Entrant {
 
 impl Entrant {
     /// Finds out how often the work fits into a round, which warms it up as well.
-    fn new(mut contender: Contender, plan: &Plan) -> Self {
+    fn new(name: &'static str, mut work: Work, plan: &Plan) -> Self {
         let mut times = 1;
         loop {
             let start = Instant::now();
-            contender.run(times);
+            work(times);
             let share = plan.round.as_secs_f64() / start.elapsed().as_secs_f64().max(1e-9);
             if share < 2.0 {
                 let times = ((times as f64 * share) as u64).max(1);
-                return Entrant { contender, times, figures: Vec::new() };
+                return Entrant { name, work, times, figures: Vec::new() };
             }
             times = (times as f64 * share.min(10.0)) as u64;
         }
     }
 
     fn play(&mut self) {
-        self.figures.push(self.contender.run(self.times));
+        self.figures.push((self.work)(self.times));
     }
 
     fn result(self) -> (&'static str, f64) {
-        (self.contender.name, median(self.figures))
+        (self.name, median(self.figures))
     }
 }
 
@@ -170,26 +232,24 @@ pub(crate) fn nanos_each(elapsed: Duration, times: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::ROW;
 
     fn row(against: Against) -> Row {
         Row {
             name: "Z1",
-            what: "",
-            unit: "ns",
             against,
             target: Some(1.1),
-            absent: &[],
-            rounds: Rounds::Many,
             contenders: || {
                 let names = ["wg", "slow", "fast"];
                 let figures = [2.0, 4.0, 1.0];
                 let pairs = names.into_iter().zip(figures);
                 pairs.map(|(name, figure)| Contender::new(name, move |_| figure)).collect()
             },
+            ..ROW
         }
     }
 
-    fn measured(row: &Row) -> Measured<'_> {
+    fn outcome(row: &Row) -> Outcome<'_> {
         let plan = Plan {
             round: Duration::ZERO,
             row: Duration::ZERO,
@@ -197,7 +257,11 @@ mod tests {
             least: 2,
             is_quick: true,
         };
-        measure(row, &plan).expect("it has contenders")
+        measure(row, &plan)
+    }
+
+    fn measured(row: &Row) -> Measured<'_> {
+        outcome(row).ok().expect("it has contenders")
     }
 
     #[test]
@@ -225,9 +289,27 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_contenders_is_not_measured() {
-        let row = Row { contenders: Vec::new, ..row(Against::BestPeer) };
-        assert!(measure(&row, &Plan::QUICK).is_none());
+    fn a_peer_that_is_absent_is_named_and_the_others_are_measured() {
+        let contenders = || {
+            let (ours, there) = (Contender::fixed("wg", 1.0), Contender::fixed("there", 2.0));
+            vec![ours, Contender::absent("away", "not here"), there]
+        };
+        let row = Row { contenders, ..row(Against::BestPeer) };
+        let measured = measured(&row);
+        assert_eq!((measured.best, measured.ratio), ("there", 0.5));
+        assert_eq!(measured.absent, [Absent { name: "away", why: "not here".into() }]);
+        let row = Row { against: Against::Peer("away"), ..row };
+        assert_eq!(outcome(&row).err().expect("there is nobody to compare with").absent.len(), 1);
+    }
+
+    #[test]
+    fn a_row_without_our_side_or_without_peers_is_not_measured() {
+        let only_peers = || vec![Contender::absent("wg", ""), Contender::fixed("x", 1.0)];
+        let only_ours = || vec![Contender::fixed("wg", 1.0)];
+        for contenders in [Vec::new, only_peers, only_ours] {
+            let row = Row { contenders, ..row(Against::BestPeer) };
+            assert!(outcome(&row).is_err());
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
-//! How a row that was measured is shown.
+//! How rows that were measured are shown, one by one and in sum.
 
 use std::fmt::Write;
 
-use serde::{Serialize, Serializer};
-
-use crate::measure::Measured;
-use crate::row::Row;
+use crate::json;
+use crate::measure::{Measured, Outcome, Skipped};
+use crate::row::Absent;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Format {
@@ -14,132 +13,112 @@ pub(crate) enum Format {
 }
 
 /// One line, or a few of them, without the end of the last.
-pub(crate) fn line(measured: &Measured<'_>, format: Format) -> String {
-    match format {
-        Format::Text => text(measured),
-        Format::Json => json(measured),
+pub(crate) fn line(outcome: &Outcome<'_>, format: Format) -> String {
+    match (format, outcome) {
+        (Format::Json, outcome) => json::line(outcome),
+        (Format::Text, Ok(measured)) => text(measured),
+        (Format::Text, Err(skipped)) => skipped_text(skipped),
     }
 }
 
 fn text(measured: &Measured<'_>) -> String {
-    let Measured { row, ours, peers, best, ratio } = measured;
-    let verdict = match (row.target, measured.met()) {
-        (Some(target), Some(true)) => format!("≤ {target:.2} met"),
-        (Some(target), _) => format!("≤ {target:.2} MISSED"),
-        (None, _) => "no target".to_owned(),
-    };
+    let Measured { row, ours, peers, absent, best, ratio } = measured;
     let mut text = format!("{:<4} {} ({})\n     wg {}", row.name, row.what, row.unit, show(*ours));
     for (peer, figure) in peers {
         // Writing to a String cannot fail.
         let _ = write!(text, " · {peer} {}", show(*figure));
     }
-    for peer in row.absent {
-        let _ = write!(text, " · {peer}: NOT MEASURED HERE");
+    for peer in absent {
+        let _ = write!(text, " · {}: NOT MEASURED HERE", peer.name);
     }
+    let verdict = match (row.target, measured.met()) {
+        (Some(target), Some(true)) => format!("≤ {target:.2} met"),
+        (Some(target), _) => format!("≤ {target:.2} MISSED"),
+        (None, _) => "no target".to_owned(),
+    };
     let _ = write!(text, "\n     {ratio:.2} × {best}, {verdict}");
     text
 }
 
-/// What is said of a row that could not be measured.
-pub(crate) fn skipped(row: &Row, format: Format) -> String {
-    let why = "needs Linux, and the program wg-footprint beside this one: build the whole package";
-    match format {
-        Format::Text => format!("{:<4} {}\n     NOT MEASURED: {why}", row.name, row.what),
-        Format::Json => {
-            let line = NoLine { row: row.name, what: row.what, not_measured: why };
-            serde_json::to_string(&line).expect("strings can be written as JSON")
-        }
-    }
+fn skipped_text(skipped: &Skipped<'_>) -> String {
+    let row = skipped.row;
+    format!("{:<4} {}\n     NOT MEASURED: {}", row.name, row.what, why(&skipped.absent))
 }
 
-#[derive(Serialize)]
-struct NoLine<'a> {
-    row: &'a str,
-    what: &'a str,
-    not_measured: &'a str,
+/// Why there was nobody, or nobody to compare with.
+pub(crate) fn why(absent: &[Absent]) -> String {
+    let said: Vec<_> = absent.iter().map(|it| format!("{}: {}", it.name, it.why)).collect();
+    said.join("; ")
 }
 
 /// What a run came to.
 #[derive(Default)]
 pub(crate) struct Summary {
-    met: usize,
-    missed: Vec<&'static str>,
-    shown: usize,
-    skipped: Vec<&'static str>,
-    absent: Vec<String>,
+    pub(crate) met: usize,
+    pub(crate) missed: Vec<&'static str>,
+    pub(crate) shown: usize,
+    pub(crate) skipped: Vec<&'static str>,
+    /// Which peers were absent, and where.
+    pub(crate) absent: Vec<(Absent, Vec<&'static str>)>,
 }
 
 impl Summary {
-    pub(crate) fn add(&mut self, row: &Row, measured: Option<&Measured<'_>>) {
-        match measured.map(Measured::met) {
-            Some(Some(true)) => self.met += 1,
-            Some(Some(false)) => self.missed.push(row.name),
-            Some(None) => self.shown += 1,
-            None => self.skipped.push(row.name),
+    pub(crate) fn of(outcomes: &[Outcome<'_>]) -> Self {
+        let mut summary = Summary::default();
+        for outcome in outcomes {
+            summary.add(outcome);
         }
-        self.absent.extend(row.absent.iter().map(|peer| format!("{peer} in {}", row.name)));
+        summary
+    }
+
+    fn add(&mut self, outcome: &Outcome<'_>) {
+        let (row, absent) = match outcome {
+            Ok(measured) => {
+                match measured.met() {
+                    Some(true) => self.met += 1,
+                    Some(false) => self.missed.push(measured.row.name),
+                    None => self.shown += 1,
+                }
+                (measured.row, &measured.absent)
+            }
+            Err(skipped) => {
+                self.skipped.push(skipped.row.name);
+                (skipped.row, &skipped.absent)
+            }
+        };
+        for peer in absent {
+            match self.absent.iter_mut().find(|(known, _)| known == peer) {
+                Some((_, rows)) => rows.push(row.name),
+                None => self.absent.push((peer.clone(), vec![row.name])),
+            }
+        }
+    }
+
+    /// How often a contender could not be had.
+    pub(crate) fn absences(&self) -> usize {
+        self.absent.iter().map(|(_, rows)| rows.len()).sum()
     }
 
     pub(crate) fn text(&self) -> String {
-        format!(
-            "{} met, {} MISSED ({}), {} without target, {} rows skipped ({}), \
-             {} peers skipped ({})",
+        let mut text = format!(
+            "{} met, {} MISSED ({}), {} without target, {} rows skipped ({}), {} peers skipped",
             self.met,
             self.missed.len(),
             self.missed.join(" "),
             self.shown,
             self.skipped.len(),
             self.skipped.join(" "),
-            self.absent.len(),
-            self.absent.join(", "),
-        )
+            self.absences(),
+        );
+        for (peer, rows) in &self.absent {
+            let _ = write!(text, "\n  {} in {}: {}", peer.name, rows.join(" "), peer.why);
+        }
+        text
     }
 }
 
-/// The keys are what scripts read; they stay.
-#[derive(Serialize)]
-struct Line<'a> {
-    row: &'a str,
-    what: &'a str,
-    ours: f64,
-    unit: &'a str,
-    #[serde(serialize_with = "as_map")]
-    peers: &'a [(&'static str, f64)],
-    best: &'a str,
-    ratio: f64,
-    target: Option<f64>,
-    met: Option<bool>,
-    /// Peers that were not measured.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    skipped: &'a [&'static str],
-}
-
-fn as_map<S: Serializer>(peers: &[(&str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(peers.iter().map(|&(peer, figure)| (peer, round(figure))))
-}
-
-fn json(measured: &Measured<'_>) -> String {
-    let line = Line {
-        row: measured.row.name,
-        what: measured.row.what,
-        ours: round(measured.ours),
-        unit: measured.row.unit,
-        peers: &measured.peers,
-        best: measured.best,
-        ratio: (measured.ratio * 1000.0).round() / 1000.0,
-        target: measured.row.target,
-        met: measured.met(),
-        skipped: measured.row.absent,
-    };
-    serde_json::to_string(&line).expect("strings and numbers can be written as JSON")
-}
-
-/// To four digits, which is more than any figure deserves.
-fn round(figure: f64) -> f64 {
-    show(figure).parse().unwrap_or(figure)
-}
-
-fn show(figure: f64) -> String {
+/// With four digits, which is more than any figure deserves.
+pub(crate) fn show(figure: f64) -> String {
     match figure {
         ..10.0 => format!("{figure:.3}"),
         ..100.0 => format!("{figure:.2}"),
@@ -151,47 +130,38 @@ fn show(figure: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Against, Rounds};
+    use crate::row::{ROW, Row};
 
-    #[test]
-    fn the_json_is_as_promised() {
-        let row = Row {
-            name: "C1",
-            what: "token + drop",
-            unit: "ns",
-            against: Against::BestPeer,
-            target: Some(1.10),
-            absent: &[],
-            rounds: Rounds::Many,
-            contenders: Vec::new,
-        };
-        let peers = vec![("bare pair", 11.7)];
-        let measured = Measured { row: &row, ours: 11.8, peers, best: "bare pair", ratio: 1.0085 };
-        let promised = concat!(
-            r#"{"row":"C1","what":"token + drop","ours":11.8,"unit":"ns","#,
-            r#""peers":{"bare pair":11.7},"best":"bare pair","ratio":1.009,"target":1.1,"met":true}"#
-        );
-        assert_eq!(line(&measured, Format::Json), promised);
+    const T1: Row = Row { name: "T1", what: "one task", ..ROW };
+
+    fn go() -> Absent {
+        Absent { name: "Go", why: "no Go".into() }
+    }
+
+    fn measured(row: &Row) -> Measured<'_> {
+        let (peers, absent) = (vec![("std", 2.0)], vec![go()]);
+        Measured { row, ours: 1.0, peers, absent, best: "std", ratio: 0.5 }
     }
 
     #[test]
     fn peers_that_were_not_measured_are_named_and_counted() {
-        let row = Row {
-            name: "T1",
-            what: "",
-            unit: "ns",
-            against: Against::BestPeer,
-            target: None,
-            absent: &["Go"],
-            rounds: Rounds::Many,
-            contenders: Vec::new,
-        };
-        let peers = vec![("std", 1.0)];
-        let measured = Measured { row: &row, ours: 1.0, peers, best: "std", ratio: 1.0 };
-        assert!(line(&measured, Format::Text).contains("Go: NOT MEASURED HERE"));
-        assert!(line(&measured, Format::Json).contains(r#""skipped":["Go"]"#));
-        let mut summary = Summary::default();
-        summary.add(&row, Some(&measured));
-        assert!(summary.text().contains("1 peers skipped (Go in T1)"));
+        let outcomes = [Ok(measured(&T1)), Err(Skipped { row: &T1, absent: vec![go()] })];
+        assert!(line(&outcomes[0], Format::Text).contains("Go: NOT MEASURED HERE"));
+        assert!(line(&outcomes[1], Format::Text).contains("NOT MEASURED: Go: no Go"));
+        let summary = Summary::of(&outcomes);
+        assert_eq!((summary.shown, summary.absences()), (1, 2));
+        let text = summary.text();
+        assert!(text.contains("1 rows skipped (T1), 2 peers skipped"), "{text}");
+        assert!(text.contains("Go in T1 T1: no Go"), "{text}");
+    }
+
+    #[test]
+    fn a_target_is_met_or_missed() {
+        let row = Row { target: Some(0.5), ..T1 };
+        assert!(line(&Ok(measured(&row)), Format::Text).ends_with("0.50 × std, ≤ 0.50 met"));
+        let row = Row { target: Some(0.4), ..T1 };
+        let outcomes = [Ok(measured(&row))];
+        assert!(line(&outcomes[0], Format::Text).ends_with("≤ 0.40 MISSED"));
+        assert_eq!(Summary::of(&outcomes).missed, ["T1"]);
     }
 }

@@ -2,7 +2,7 @@
 
 /// One comparison: the same work done by us and by our peers.
 pub(crate) struct Row {
-    /// As speed.md calls it.
+    /// As the report calls it.
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     /// What the contenders' figures are in. Less is better.
@@ -10,12 +10,22 @@ pub(crate) struct Row {
     pub(crate) against: Against,
     /// The largest ratio that is good enough; rows without a target are only shown.
     pub(crate) target: Option<f64>,
-    /// Peers that speed.md names and that no contender stands for; every report says so.
-    pub(crate) absent: &'static [&'static str],
     pub(crate) rounds: Rounds,
-    /// Sets the contenders up, ours first. None if they cannot be had here.
+    /// Sets the contenders up, ours first. Those that cannot be had here are among them, as
+    /// [`Contender::absent`], so that every report says so.
     pub(crate) contenders: fn() -> Vec<Contender>,
 }
+
+/// A row of the common kind: nanoseconds for each task, ours against the best peer's.
+pub(crate) const ROW: Row = Row {
+    name: "",
+    what: "",
+    unit: "ns",
+    against: Against::BestPeer,
+    target: None,
+    rounds: Rounds::Many,
+    contenders: Vec::new,
+};
 
 /// How often a row's work is done.
 #[derive(Clone, Copy)]
@@ -37,14 +47,24 @@ pub(crate) enum Against {
 /// One way of doing a row's work.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    run: Box<dyn FnMut(u64) -> f64>,
+    work: Result<Work, String>,
+}
+
+/// Does the work so many times, and returns the figure of one time.
+pub(crate) type Work = Box<dyn FnMut(u64) -> f64>;
+
+/// A contender that cannot be had here, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Absent {
+    pub(crate) name: &'static str,
+    pub(crate) why: String,
 }
 
 impl Contender {
     /// `run` does the work a given number of times and returns the figure of one time, in the
     /// row's unit. What it sets up and takes down it leaves out of the figure.
     pub(crate) fn new(name: &'static str, run: impl FnMut(u64) -> f64 + 'static) -> Self {
-        Contender { name, run: Box::new(run) }
+        Contender { name, work: Ok(Box::new(run)) }
     }
 
     /// The side that all rows compare with the rest.
@@ -57,7 +77,19 @@ impl Contender {
         Contender::new(name, move |_| figure)
     }
 
-    pub(crate) fn run(&mut self, times: u64) -> f64 {
-        (self.run)(times)
+    /// One that cannot be had here.
+    pub(crate) fn absent(name: &'static str, why: impl Into<String>) -> Self {
+        Contender { name, work: Err(why.into()) }
+    }
+
+    /// The same under another name, where one row has what another calls differently.
+    pub(crate) fn called(self, name: &'static str) -> Self {
+        Contender { name, ..self }
+    }
+
+    /// What it does, unless it is absent.
+    pub(crate) fn into_work(self) -> Result<(&'static str, Work), Absent> {
+        let name = self.name;
+        self.work.map(|work| (name, work)).map_err(|why| Absent { name, why })
     }
 }

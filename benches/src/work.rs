@@ -29,6 +29,11 @@ impl Work {
         Work::of(Duration::from_micros(6))
     }
 
+    /// So many steps, for those who do them in another language.
+    pub(crate) fn steps(self) -> u32 {
+        self.steps
+    }
+
     /// Does the work. What it returns depends on all of it, and on `seed`.
     #[inline]
     pub(crate) fn on(self, seed: u64) -> u64 {

@@ -1,15 +1,22 @@
 //! Says what one way of running tasks needs of memory or of threads, in a process that does nothing
-//! else. The rows T15 and T16 run it: `wg-footprint LOOK TIMES` prints one number.
+//! else. The rows T15, T16 and A8 and the curves of memory run it: `wg-footprint LOOK TIMES` prints one
+//! number.
 
 use std::alloc::System;
+use std::future::Future;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use cap::Cap;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 /// Counts the bytes that are asked for and not given back. What the allocator adds for itself is
 /// not among them.
@@ -27,8 +34,14 @@ fn main() -> ExitCode {
         ("queued-wg", Some(times)) => queued_wg(times),
         ("queued-rayon", Some(times)) => queued_rayon(times),
         ("queued-tokio", Some(times)) => queued_tokio(times),
-        ("long-limited", Some(times)) => long_limited(times),
-        ("long-joined", Some(times)) => long_joined(times),
+        ("long-limited", Some(times)) => long_limited(times).growth(),
+        ("long-joined", Some(times)) => long_joined(times).growth(),
+        ("size-limited", Some(times)) => long_limited(times).late,
+        ("size-joined", Some(times)) => long_joined(times).late,
+        ("size-local", Some(times)) => long_local(times).late,
+        ("blocked-wg", Some(times)) => blocked_wg(times),
+        ("blocked-set", Some(times)) => blocked_set(times),
+        ("blocked-tracker", Some(times)) => blocked_tracker(times),
         ("threads", Some(times)) => threads(times),
         _ => {
             eprintln!("wg-footprint: run by wg-benches, as `wg-footprint LOOK TIMES`");
@@ -81,7 +94,7 @@ fn queued_rayon(times: u64) -> f64 {
 
 /// On a runtime with one worker, which the spawner keeps busy.
 fn queued_tokio(times: u64) -> f64 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+    let runtime = Builder::new_multi_thread().worker_threads(1).build();
     let runtime = runtime.expect("a thread can be had");
     let spawner = runtime.spawn(async move {
         bytes_each(times, |n| {
@@ -92,29 +105,113 @@ fn queued_tokio(times: u64) -> f64 {
     runtime.block_on(spawner).expect("the task does not panic")
 }
 
-/// How much memory one scope takes more after all its tasks than after the first tenth; the limit
-/// keeps its queue short.
-fn long_limited(times: u64) -> f64 {
-    wg::options().limit(100).scope(|s| {
-        growth(times, 1, |n| {
-            s.spawn(task(n));
-        })
+/// A crowd of tasks that wait for one notification, and what each of them awaits.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Notify, AtomicU64)>);
+
+impl Gate {
+    /// The same future for everybody, of which all come to wait.
+    fn pass(&self) -> impl Future<Output = ()> + Send + 'static {
+        let gate = self.clone();
+        async move {
+            let passed = gate.0.0.notified();
+            gate.0.1.fetch_add(1, Relaxed);
+            passed.await;
+        }
+    }
+
+    /// Starts so many tasks, and returns how many bytes each of them takes when all wait.
+    async fn bytes_each(&self, times: u64, mut start: impl FnMut()) -> f64 {
+        let before = ALLOCATOR.allocated();
+        (0..times).for_each(|_| start());
+        while self.0.1.load(Relaxed) < times {
+            tokio::task::yield_now().await;
+        }
+        // The last to count itself is about to wait.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let after = ALLOCATOR.allocated();
+        self.0.0.notify_waiters();
+        after.saturating_sub(before) as f64 / times as f64
+    }
+}
+
+/// A runtime, as users make it.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().enable_time().build().expect("threads can be had")
+}
+
+fn blocked_wg(times: u64) -> f64 {
+    runtime().block_on(wg::tokio::scope(async move |s| {
+        let gate = Gate::default();
+        gate.bytes_each(times, || drop(s.spawn(gate.pass()))).await
+    }))
+}
+
+fn blocked_set(times: u64) -> f64 {
+    runtime().block_on(async move {
+        let (gate, mut set) = (Gate::default(), JoinSet::new());
+        let bytes = gate.bytes_each(times, || drop(set.spawn(gate.pass()))).await;
+        set.join_all().await;
+        bytes
     })
 }
 
+fn blocked_tracker(times: u64) -> f64 {
+    runtime().block_on(async move {
+        let (gate, tracker) = (Gate::default(), TaskTracker::new());
+        let bytes = gate.bytes_each(times, || drop(tracker.spawn(gate.pass()))).await;
+        tracker.close();
+        tracker.wait().await;
+        bytes
+    })
+}
+
+/// How large this process is, in kB, after the first tenth of a scope's tasks and after all of them,
+/// while the scope is open.
+struct Sizes {
+    early: f64,
+    late: f64,
+}
+
+impl Sizes {
+    fn growth(&self) -> f64 {
+        (self.late - self.early).max(0.0)
+    }
+}
+
+/// One scope through which so many tasks pass; the limit keeps its queue short.
+fn long_limited(times: u64) -> Sizes {
+    wg::options().limit(100).scope(|s| sizes(times, 1, |n| drop(s.spawn(task(n)))))
+}
+
 /// The same without a limit, where the body joins.
-fn long_joined(times: u64) -> f64 {
+fn long_joined(times: u64) -> Sizes {
     const WAVE: u64 = 1_000;
     wg::scope(|s| {
-        growth(times / WAVE, WAVE, |wave| {
+        sizes(times / WAVE, WAVE, |wave| {
             let tasks: Vec<_> = (0..WAVE).map(|n| s.spawn(task(wave + n))).collect();
             tasks.into_iter().for_each(wg::Task::join);
         })
     })
 }
 
-/// Returns by how many kB this process is larger after all rounds than after a tenth of them.
-fn growth(rounds: u64, each: u64, mut round: impl FnMut(u64)) -> f64 {
+/// The same with futures in the current task, where the body awaits room.
+fn long_local(times: u64) -> Sizes {
+    futures::executor::block_on(wg::options().limit(100).local().scope(async move |s| {
+        let mut early = 0.0;
+        for n in 0..times {
+            if n == times / 10 {
+                early = resident();
+            }
+            s.ready().await.expect("nobody cancels it");
+            let task = task(n);
+            drop(s.spawn(async move { task() }));
+        }
+        Sizes { early, late: resident() }
+    }))
+}
+
+fn sizes(rounds: u64, each: u64, mut round: impl FnMut(u64)) -> Sizes {
     let mut early = 0.0;
     for n in 0..rounds {
         if n == rounds / 10 {
@@ -122,7 +219,7 @@ fn growth(rounds: u64, each: u64, mut round: impl FnMut(u64)) -> f64 {
         }
         round(n * each);
     }
-    (resident() - early).max(0.0)
+    Sizes { early, late: resident() }
 }
 
 /// How much of this process is in memory, in kB.

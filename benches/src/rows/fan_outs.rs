@@ -13,8 +13,8 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::futures::{ROW, on_tokio};
-use crate::row::{Against, Contender, Row};
+use super::futures::{on_tokio, timed};
+use crate::row::{Against, Contender, ROW, Row};
 use crate::work::Work;
 
 const ITEMS: u64 = 10_000;
@@ -72,7 +72,7 @@ where
             let fan_out = wg::tokio::fan_out(0..items).limit(LIMIT);
             black_box(fan_out.map(move |n| async move { work(n) }).await);
         }),
-        on_tokio("by hand", ITEMS, move |items| by_hand(items, work)),
+        on_tokio("by hand", ITEMS, move |items| by_hand(items, LIMIT, work)),
         on_tokio("spawn + buffered", ITEMS, move |items| async move {
             let spawned = stream::iter(0..items).map(|n| tokio::spawn(async move { work(n) }));
             let all = spawned.buffered(LIMIT).map(|ended| ended.expect("it does not panic"));
@@ -82,7 +82,27 @@ where
     ]
 }
 
-async fn by_hand<F>(items: u64, work: F)
+/// How many items there are where it is the limit that grows.
+const MANY: u64 = 100_000;
+
+/// Empty items with this limit, on threads and on tokio.
+pub(super) fn limited(limit: u64) -> Vec<Contender> {
+    let limit = limit as usize;
+    vec![
+        Contender::new("wg::fan_out", move |times| {
+            timed(times, MANY, || {
+                black_box(wg::fan_out(0..MANY).limit(limit).map(black_box));
+            })
+        }),
+        on_tokio("wg::tokio::fan_out", MANY, move |items| async move {
+            let fan_out = wg::tokio::fan_out(0..items).limit(limit);
+            black_box(fan_out.map(move |n| async move { n }).await);
+        }),
+        on_tokio("tokio by hand", MANY, move |items| by_hand(items, limit, |n| n)),
+    ]
+}
+
+async fn by_hand<F>(items: u64, limit: usize, work: F)
 where
     F: Fn(u64) -> u64 + Copy + Send + Sync + 'static,
 {
@@ -100,7 +120,7 @@ where
             }
         })
     };
-    let strands: Vec<_> = (0..LIMIT).map(strand).collect();
+    let strands: Vec<_> = (0..limit).map(strand).collect();
     let mut all = vec![0; items as usize];
     for strand in strands {
         for (n, result) in strand.await.expect("it does not panic") {

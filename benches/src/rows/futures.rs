@@ -18,23 +18,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::row::{Against, Contender, Rounds, Row};
+use crate::footprint::look;
+use crate::row::{Against, Contender, ROW, Rounds, Row};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().enable_time().build().expect("threads can be had for the runtime")
 });
-
-/// A row of the common kind: nanoseconds for each task, ours against the best peer's.
-pub(super) const ROW: Row = Row {
-    name: "",
-    what: "",
-    unit: "ns",
-    against: Against::BestPeer,
-    target: None,
-    absent: &[],
-    rounds: Rounds::Many,
-    contenders: Vec::new,
-};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -69,6 +58,15 @@ pub(super) fn rows() -> Vec<Row> {
             ..ROW
         },
         Row {
+            name: "A8",
+            what: "tokio: memory of a task that waits for a notification",
+            unit: "B",
+            target: Some(1.00),
+            rounds: Rounds::Once(100_000, 100_000),
+            contenders: blocked,
+            ..ROW
+        },
+        Row {
             name: "A9",
             what: "threads: scope with 1,000 empty futures that borrow, joined; each",
             target: Some(0.70),
@@ -79,7 +77,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// Does the work so many times, and returns the nanoseconds for each of its `tasks`.
-fn timed(times: u64, tasks: u64, mut work: impl FnMut()) -> f64 {
+pub(super) fn timed(times: u64, tasks: u64, mut work: impl FnMut()) -> f64 {
     let start = Instant::now();
     (0..times).for_each(|_| work());
     start.elapsed().as_secs_f64() * 1e9 / (times * tasks) as f64
@@ -177,6 +175,14 @@ fn sleeping() -> Vec<Contender> {
             }
             set.join_all().await;
         }),
+    ]
+}
+
+fn blocked() -> Vec<Contender> {
+    vec![
+        look("wg", "blocked-wg"),
+        look("JoinSet", "blocked-set"),
+        look("TaskTracker", "blocked-tracker"),
     ]
 }
 

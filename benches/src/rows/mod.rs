@@ -1,9 +1,11 @@
-//! The rows, in the order of speed.md.
+//! The rows, in the order of the report, and the curves.
 
 mod core;
 mod fan_outs;
 mod futures;
+mod looking;
 mod threads;
+pub(crate) mod growing;
 
 use crate::row::Row;
 
@@ -12,5 +14,7 @@ pub(crate) fn all() -> Vec<Row> {
     rows.extend(threads::rows());
     rows.extend(futures::rows());
     rows.extend(fan_outs::rows());
+    rows.extend(looking::rows());
+    rows.extend(threads::last());
     rows
 }

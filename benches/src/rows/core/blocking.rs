@@ -1,6 +1,7 @@
 //! C7b: a thousand threads blocked at a gate that is opened. From the opening until the last of
 //! them runs.
 
+use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use wg_core::{OwnedToken, WaitGroup};
 
+use crate::go;
 use crate::measure::nanos_each;
 use crate::row::Contender;
 
@@ -19,14 +21,24 @@ const CROWD: usize = 1_000;
 const SETTLE: Duration = Duration::from_millis(1);
 
 pub(super) fn contenders() -> Vec<Contender> {
-    let mut ours = Crowd::new(Groups::default());
-    let mut condvar = Crowd::new(Monitor::default());
-    let mut futex = Crowd::new(Broadcast::default());
     vec![
-        Contender::ours(move |times| ours.release(times)),
-        Contender::new("std Condvar", move |times| condvar.release(times)),
-        Contender::new("futex", move |times| futex.release(times)),
+        released("wg", CROWD, Groups::default),
+        released("std Condvar", CROWD, Monitor::default),
+        released("futex", CROWD, Broadcast::default),
+        go::with("Go", "release", CROWD as u64),
     ]
+}
+
+/// Ours and the textbook's, with crowds of another size.
+pub(in crate::rows) fn crowd(size: usize) -> Vec<Contender> {
+    vec![released("wg", size, Groups::default), released("std Condvar", size, Monitor::default)]
+}
+
+fn released<G: Gate>(name: &'static str, size: usize, gate: fn() -> G) -> Contender {
+    match Crowd::new(gate(), size) {
+        Ok(mut crowd) => Contender::new(name, move |times| crowd.release(times)),
+        Err(error) => Contender::absent(name, format!("{size} threads cannot be had: {error}")),
+    }
 }
 
 /// What a crowd waits at, round by round.
@@ -49,6 +61,7 @@ struct Crowd<G: Gate> {
 
 struct Shared<G> {
     gate: G,
+    size: usize,
     /// Where everybody goes who has run, so that falling asleep costs all gates the same.
     resting: Broadcast,
     running: AtomicUsize,
@@ -56,21 +69,24 @@ struct Shared<G> {
 }
 
 impl<G: Gate> Crowd<G> {
-    fn new(gate: G) -> Self {
+    fn new(gate: G, size: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             gate,
+            size,
             resting: Broadcast::default(),
             running: AtomicUsize::new(0),
             closing_time: AtomicBool::new(false),
         });
         let (last_ran, all_ran) = mpsc::channel();
-        let threads = (0..CROWD).map(|_| {
-            let shared = Arc::clone(&shared);
+        let mut crowd = Crowd { threads: Vec::new(), shared, round: 0, all_ran };
+        for _ in 0..size {
+            let shared = Arc::clone(&crowd.shared);
             let last_ran = last_ran.clone();
             let thread = thread::Builder::new().stack_size(64 << 10);
-            thread.spawn(move || shared.attend(&last_ran)).expect("a thousand threads fit")
-        });
-        Crowd { threads: threads.collect(), shared, round: 0, all_ran }
+            // With an error, those who came go home.
+            crowd.threads.push(thread.spawn(move || shared.attend(&last_ran))?);
+        }
+        Ok(crowd)
     }
 
     /// Returns the nanoseconds of one released thread.
@@ -83,20 +99,21 @@ impl<G: Gate> Crowd<G> {
             elapsed += self.all_ran.recv().expect("the crowd is alive") - start;
             self.round += 1;
         }
-        nanos_each(elapsed, times * CROWD as u64)
+        nanos_each(elapsed, times * self.threads.len() as u64)
     }
 
     /// Calls everybody to the gate, and returns when they sleep there.
     fn gather(&self) {
-        settle(&self.shared.resting, self.round);
+        let size = self.threads.len();
+        settle(&self.shared.resting, self.round, size);
         self.shared.resting.open(self.round);
-        settle(&self.shared.gate, self.round);
+        settle(&self.shared.gate, self.round, size);
     }
 }
 
-/// Returns when the whole crowd sleeps at a gate.
-fn settle(gate: &impl Gate, round: usize) {
-    while gate.waiting(round) < CROWD {
+/// Returns when a whole crowd sleeps at a gate.
+fn settle(gate: &impl Gate, round: usize, size: usize) {
+    while gate.waiting(round) < size {
         thread::sleep(SETTLE);
     }
     thread::sleep(SETTLE);
@@ -121,7 +138,7 @@ impl<G: Gate> Shared<G> {
             if self.closing_time.load(Relaxed) {
                 return;
             }
-            if self.running.fetch_add(1, Relaxed) + 1 == CROWD {
+            if self.running.fetch_add(1, Relaxed) + 1 == self.size {
                 self.running.store(0, Relaxed);
                 let _ = last_ran.send(Instant::now());
             }

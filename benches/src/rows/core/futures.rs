@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use wg_core::WaitGroup;
 
+use crate::go;
 use crate::measure::{nanos, nanos_each};
 use crate::row::Contender;
 
@@ -148,23 +149,30 @@ where
     each
 }
 
-/// From the release of a crowd of waits until the last of them was polled.
+/// C7a, with goroutines beside it: what waits in Go is a goroutine in either case.
 pub(super) fn many() -> Vec<Contender> {
+    let mut contenders = crowd(CROWD);
+    contenders.push(go::with("Go", "release", CROWD as u64));
+    contenders
+}
+
+/// From the release of a crowd of waits until the last of them was polled.
+pub(in crate::rows) fn crowd(size: usize) -> Vec<Contender> {
     let group = WaitGroup::new();
     let notify = Notify::new();
     let tracker = closed_tracker();
     vec![
         Contender::ours(move |times| {
-            stampede(times, || {
+            stampede(times, size, || {
                 let token = group.token();
                 (|| group.wait_async(), || drop(token))
             })
         }),
         Contender::new("tokio Notify", move |times| {
-            stampede(times, || (|| notify.notified(), || notify.notify_waiters()))
+            stampede(times, size, || (|| notify.notified(), || notify.notify_waiters()))
         }),
         Contender::new("tokio TaskTracker", move |times| {
-            stampede(times, || {
+            stampede(times, size, || {
                 let token = tracker.token();
                 (|| tracker.wait(), || drop(token))
             })
@@ -174,7 +182,7 @@ pub(super) fn many() -> Vec<Contender> {
 
 /// Returns the nanoseconds of one released wait; `begin` returns what makes a wait and what
 /// releases all of them.
-fn stampede<F, W, R>(times: u64, mut begin: impl FnMut() -> (W, R)) -> f64
+fn stampede<F, W, R>(times: u64, size: usize, mut begin: impl FnMut() -> (W, R)) -> f64
 where
     F: Future<Output = ()>,
     W: FnMut() -> F,
@@ -186,7 +194,7 @@ where
     let mut elapsed = Duration::ZERO;
     for _ in 0..times {
         let (mut wait, release) = begin();
-        let mut crowd: Vec<Pin<Box<F>>> = (0..CROWD).map(|_| Box::pin(wait())).collect();
+        let mut crowd: Vec<Pin<Box<F>>> = (0..size).map(|_| Box::pin(wait())).collect();
         for wait in &mut crowd {
             assert!(wait.as_mut().poll(&mut cx).is_pending());
         }
@@ -197,8 +205,8 @@ where
         }
         elapsed += start.elapsed();
     }
-    assert_eq!(counter.0.load(Relaxed) as u64, times * CROWD as u64);
-    nanos_each(elapsed, times * CROWD as u64)
+    assert_eq!(counter.0.load(Relaxed) as u64, times * size as u64);
+    nanos_each(elapsed, times * size as u64)
 }
 
 /// A tracker that is waited for with success.

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use wg_core::WaitGroup;
 
 use crate::cores::{Cores, run_two};
+use crate::go;
 use crate::measure::{nanos, nanos_each};
 use crate::row::Contender;
 
@@ -37,6 +38,7 @@ pub(super) fn token() -> Vec<Contender> {
         Contender::new("bare pair", move |times| nanos(times, || bare_pair(&word))),
         Contender::new("tokio TaskTracker", move |times| nanos(times, || drop(tracker.token()))),
         Contender::new("crossbeam", move |times| nanos(times, || drop(crossbeam.clone()))),
+        go::peer("Go", "token"),
     ]
 }
 
@@ -62,6 +64,7 @@ pub(super) fn idle_wait() -> Vec<Contender> {
                 black_box(())
             })
         }),
+        go::peer("Go", "idle"),
     ]
 }
 

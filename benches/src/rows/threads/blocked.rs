@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::RUNTIME;
+use crate::go;
 use crate::measure::nanos;
 use crate::row::Contender;
 
@@ -17,11 +18,11 @@ const LIMIT: usize = 100;
 const NAP: Duration = Duration::from_millis(1);
 
 pub(super) fn sleeping_tasks() -> Vec<Contender> {
-    vec![Contender::ours(tasks), std_threads(), tokio_loop()]
+    vec![Contender::ours(tasks), std_threads(), tokio_loop(), go::peer("Go", "sleep")]
 }
 
 pub(super) fn sleeping_items() -> Vec<Contender> {
-    vec![Contender::ours(items), std_threads(), tokio_loop()]
+    vec![Contender::ours(items), std_threads(), tokio_loop(), go::peer("Go", "sleep")]
 }
 
 pub(super) fn sleeping_tasks_at_best() -> Vec<Contender> {

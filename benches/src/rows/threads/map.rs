@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::RUNTIME;
+use crate::go;
 use crate::measure::nanos;
 use crate::row::Contender;
 use crate::work::Work;
@@ -30,9 +31,16 @@ pub(super) fn empty() -> Vec<Contender> {
     contenders
 }
 
+pub(super) fn empty_in_go() -> Vec<Contender> {
+    vec![ours(black_box), go::peer("Go loop", "loop"), go::peer("Go semaphore", "semaphore")]
+}
+
 pub(super) fn small() -> Vec<Contender> {
     let work = Work::small();
-    contenders(move |item| work.on(item))
+    let mut contenders = contenders(move |item| work.on(item));
+    contenders.push(go::computing("Go loop", "loop", work));
+    contenders.push(go::computing("Go semaphore", "semaphore", work));
+    contenders
 }
 
 pub(super) fn large() -> Vec<Contender> {
@@ -45,9 +53,7 @@ where
     F: Fn(u64) -> u64 + Copy + Send + Sync + 'static,
 {
     vec![
-        Contender::ours(move |times| {
-            each(times, |items| wg::fan_out(items.iter()).limit(LIMIT).map(|&item| function(item)))
-        }),
+        ours(function),
         Contender::new("rayon par_iter", move |times| {
             each(times, |items| items.par_iter().map(|&item| function(item)).collect())
         }),
@@ -55,6 +61,15 @@ where
             each(times, |items| RUNTIME.block_on(tokio_loop(items, function)))
         }),
     ]
+}
+
+fn ours<F>(function: F) -> Contender
+where
+    F: Fn(u64) -> u64 + Copy + Send + Sync + 'static,
+{
+    Contender::ours(move |times| {
+        each(times, |items| wg::fan_out(items.iter()).limit(LIMIT).map(|&item| function(item)))
+    })
 }
 
 /// Returns the nanoseconds of one item.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rayon::ThreadPoolBuilder;
 
 use super::RUNTIME;
+use crate::go;
 use crate::measure::nanos_each;
 use crate::row::Contender;
 use crate::work::Work;
@@ -37,27 +38,39 @@ impl Body for Work {
 }
 
 pub(super) fn one() -> Vec<Contender> {
-    with_threads(1, Empty)
+    with_threads(1, Empty, "T1")
 }
 
 pub(super) fn ten() -> Vec<Contender> {
-    with_threads(10, Empty)
+    with_threads(10, Empty, "T2")
 }
 
 pub(super) fn thousand() -> Vec<Contender> {
-    with_threads(1_000, Empty)
+    with_threads(1_000, Empty, "T3")
 }
 
 pub(super) fn many() -> Vec<Contender> {
-    pooled(100_000, Empty)
+    with_go(pooled(100_000, Empty), go::peer("Go", "T4"))
 }
 
 pub(super) fn thousand_small() -> Vec<Contender> {
-    pooled(1_000, Work::small())
+    let work = Work::small();
+    with_go(pooled(1_000, work), go::computing("Go", "T5", work))
 }
 
 pub(super) fn many_small() -> Vec<Contender> {
-    pooled(100_000, Work::small())
+    let work = Work::small();
+    with_go(pooled(100_000, work), go::computing("Go", "T6", work))
+}
+
+/// So many empty tasks, by those who have a pool and can be given any number of them.
+pub(in crate::rows) fn empty(tasks: u64) -> Vec<Contender> {
+    pooled(tasks, Empty)
+}
+
+fn with_go(mut contenders: Vec<Contender>, go: Contender) -> Vec<Contender> {
+    contenders.push(go);
+    contenders
 }
 
 /// Those who have a pool of threads.
@@ -110,8 +123,8 @@ fn pooled(tasks: u64, body: impl Body) -> Vec<Contender> {
     ]
 }
 
-/// Also std, which has none.
-fn with_threads(tasks: u64, body: impl Body) -> Vec<Contender> {
+/// Also std, which has none, and Go, whose program knows this work by `in_go`.
+fn with_threads(tasks: u64, body: impl Body, in_go: &'static str) -> Vec<Contender> {
     let mut contenders = pooled(tasks, body);
     contenders.push(Contender::new("std", move |times| {
         each(times, tasks, || {
@@ -122,7 +135,7 @@ fn with_threads(tasks: u64, body: impl Body) -> Vec<Contender> {
             });
         })
     }));
-    contenders
+    with_go(contenders, go::peer("Go", in_go))
 }
 
 /// T7. The peers get two threads, or two tasks that loop, and so keep the limit without counting.
@@ -173,6 +186,7 @@ pub(super) fn limited() -> Vec<Contender> {
                 });
             })
         }),
+        go::computing("Go", "T7", body),
     ]
 }
 

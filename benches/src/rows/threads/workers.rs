@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::thread;
 
+use crate::go;
 use crate::measure::nanos;
 use crate::row::Contender;
 
@@ -22,6 +23,7 @@ pub(super) fn contenders() -> Vec<Contender> {
         Contender::ours(|times| each(times, ours)),
         Contender::new("crossbeam-channel", |times| each(times, crossbeam)),
         Contender::new("flume", |times| each(times, flume)),
+        go::peer("Go", "workers"),
     ]
 }
 

@@ -1,0 +1,3 @@
+module wg-benches
+
+go 1.25
