@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::row::Contender;
 use crate::work::Work;
 
@@ -30,10 +30,7 @@ pub(crate) fn computing(name: &'static str, what: &'static str, work: Work) -> C
 /// As [`peer`], told a number that the work depends on.
 pub(crate) fn with(name: &'static str, what: &'static str, number: u64) -> Contender {
     match &*GO {
-        Ok(child) => Contender::new(name, move |times| {
-            let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-            child.ask(&format!("{what} {times} {number}"))
-        }),
+        Ok(go) => child::contender(name, go, move |times| format!("{what} {times} {number}")),
         Err(why) => Contender::absent(name, why),
     }
 }

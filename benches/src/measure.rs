@@ -39,7 +39,7 @@ impl Plan {
     /// Leaves less than a second to each of some fifty rows.
     pub(crate) const QUICK: Plan = Plan {
         round: Duration::from_micros(250),
-        row: Duration::from_millis(500),
+        row: Duration::from_millis(400),
         rounds: 5,
         least: 1,
         is_quick: true,

@@ -5,9 +5,9 @@
 //! - O2: a feature is on or off for a whole program. So there are two, of the same source, which take
 //!   their rounds by turns (`wg-spawns`); `benches/build` builds both.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::footprint::beside;
 use crate::measure::nanos;
 use crate::row::{Contender, ROW, Row};
@@ -104,10 +104,7 @@ fn tracing() -> Vec<Contender> {
 
 fn contender(name: &'static str, spawns: &'static Spawns) -> Contender {
     match &**spawns {
-        Ok(child) => Contender::new(name, move |times| {
-            let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-            child.ask(&times.to_string())
-        }),
+        Ok(spawns) => child::contender(name, spawns, |times| times.to_string()),
         Err(why) => Contender::absent(name, why),
     }
 }
