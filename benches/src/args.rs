@@ -3,10 +3,11 @@
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt;
 
+use crate::growth::Growth;
 use crate::measure::Plan;
 use crate::report::Format;
 use crate::row::Row;
-use crate::rows;
+use crate::rows::{self, growing};
 
 pub(crate) const HELP: &str = "\
 Measures wg and its peers side by side.
@@ -22,13 +23,16 @@ none. What is missing is skipped, and counted as skipped.
   --json         one JSON object per line
   --report       also how cost grows; writes RESULTS.md and the curves of the book. All rows,
                  some minutes
-  --list         name the rows and measure none
+  --curve NAME   no rows, but this curve of how cost grows; may be repeated. Its name is a part of
+                 the picture's, such as `limit`
+  --list         name the rows and the curves, and measure none
   --help         this text
 ";
 
 pub(crate) enum Command {
     Help,
     List(Vec<Row>),
+    Curves(Vec<&'static Growth>, Plan),
     Measure { rows: Vec<Row>, plan: Plan, format: Format, reports: bool },
 }
 
@@ -38,22 +42,37 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
     let mut format = Format::Text;
     let mut list = false;
     let mut reports = false;
+    let mut curves = Vec::new();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("row") => patterns.push(parser.value()?.string()?),
             Long("quick") => plan = Plan::QUICK,
             Long("json") => format = Format::Json,
             Long("report") => reports = true,
+            Long("curve") => curves.extend(curve(&parser.value()?.string()?)?),
             Long("list") => list = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             _ => return Err(arg.unexpected()),
         }
     }
-    if reports && !patterns.is_empty() {
-        return Err("a report is of all rows".into());
+    if reports && !(patterns.is_empty() && curves.is_empty()) {
+        return Err("a report is of all rows and curves".into());
+    }
+    if !curves.is_empty() {
+        return Ok(Command::Curves(curves, plan));
     }
     let rows = choose(rows::all(), &patterns)?;
     Ok(if list { Command::List(rows) } else { Command::Measure { rows, plan, format, reports } })
+}
+
+/// The curves whose names have this part.
+fn curve(part: &str) -> Result<Vec<&'static Growth>, String> {
+    let found: Vec<_> = growing::ALL.iter().filter(|it| it.name.contains(part)).collect();
+    if found.is_empty() {
+        Err(format!("no curve is named {part:?} (see --list)"))
+    } else {
+        Ok(found)
+    }
 }
 
 /// The rows that are asked for: all of them if none is named.
@@ -106,8 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn curves_are_chosen_by_a_part_of_their_names() {
+        let Ok(Command::Curves(curves, _)) = parsed(&["--curve", "limit", "--curve", "depth"])
+        else {
+            panic!("it measures curves");
+        };
+        let names: Vec<_> = curves.iter().map(|curve| curve.name).collect();
+        assert_eq!(names, ["growth-limit", "growth-depth"]);
+        assert!(parsed(&["--curve", "no such curve"]).is_err());
+    }
+
+    #[test]
     fn rows_have_different_names() {
         let mut names: Vec<_> = rows::all().iter().map(|row| row.name).collect();
+        names.extend(growing::ALL.iter().map(|curve| curve.name));
         let all = names.len();
         names.sort_unstable();
         names.dedup();

@@ -27,6 +27,7 @@ use crate::args::Command;
 use crate::machine::describe_load;
 use crate::report::Summary;
 use crate::results::Before;
+use crate::rows::growing;
 
 fn main() -> ExitCode {
     let outcome = args::parse(lexopt::Parser::from_env()).map_err(io::Error::other).and_then(run);
@@ -46,7 +47,16 @@ fn run(command: Command) -> io::Result<()> {
     match command {
         Command::Help => write!(out, "{}", args::HELP),
         Command::List(rows) => {
-            rows.iter().try_for_each(|row| writeln!(out, "{:<4} {}", row.name, row.what))
+            rows.iter().try_for_each(|row| writeln!(out, "{:<4} {}", row.name, row.what))?;
+            let mut curves = growing::ALL.iter();
+            curves.try_for_each(|curve| writeln!(out, "{}: {}", curve.name, curve.title))
+        }
+        Command::Curves(curves, plan) => {
+            eprintln!("{}", describe_load());
+            curves.into_iter().try_for_each(|curve| {
+                let grown = growth::measure(curve, plan.is_quick);
+                writeln!(out, "{}", results::curve(&grown))
+            })
         }
         Command::Measure { rows, plan, format, reports } => {
             let before = Before::now(plan.is_quick);

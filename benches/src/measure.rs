@@ -90,7 +90,7 @@ pub(crate) fn measure<'a>(row: &'a Row, plan: &Plan) -> Outcome<'a> {
 }
 
 /// The name of our side.
-const OURS: &str = "wg";
+pub(crate) const OURS: &str = "wg";
 
 /// Those who can run, and those who cannot.
 fn split(contenders: Vec<Contender>) -> (Vec<(&'static str, Work)>, Vec<Absent>) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::json;
-use crate::measure::{Measured, Outcome, Skipped};
+use crate::measure::{Measured, OURS, Outcome, Skipped};
 use crate::row::Absent;
 
 #[derive(Clone, Copy)]
@@ -86,7 +86,8 @@ impl Summary {
                 (skipped.row, &skipped.absent)
             }
         };
-        for peer in absent {
+        // Without our side it is the row that is skipped.
+        for peer in absent.iter().filter(|peer| peer.name != OURS) {
             match self.absent.iter_mut().find(|(known, _)| known == peer) {
                 Some((_, rows)) => rows.push(row.name),
                 None => self.absent.push((peer.clone(), vec![row.name])),

@@ -160,19 +160,21 @@ fn what_was_not_reached(outcomes: &[Outcome<'_>], summary: &Summary) -> String {
 }
 
 fn curves(grown: &[Grown]) -> String {
-    let mut text = "## How cost grows\n".to_owned();
-    for grown in grown {
-        let growth = grown.growth;
-        let names: Vec<_> = grown.curves.iter().map(|curve| curve.name).collect();
-        let _ = write!(text, "\n{} ({}):\n\n| {} |", growth.title, growth.y, growth.x);
-        let _ = writeln!(text, " {} |", names.join(" | "));
-        let _ = writeln!(text, "|--:|{}", "--:|".repeat(names.len()));
-        for size in grown.sizes() {
-            let at = grown.curves.iter().map(|curve| curve.at(size));
-            let cells: Vec<_> =
-                at.map(|figure| figure.map_or_else(|| "–".to_owned(), show)).collect();
-            let _ = writeln!(text, "| {} | {} |", grouped(size), cells.join(" | "));
-        }
+    let tables: Vec<_> = grown.iter().map(curve).collect();
+    format!("## How cost grows\n\n{}", tables.join("\n"))
+}
+
+/// A curve's figures as a table.
+pub(crate) fn curve(grown: &Grown) -> String {
+    let growth = grown.growth;
+    let names: Vec<_> = grown.curves.iter().map(|curve| curve.name).collect();
+    let mut text = format!("{} ({}):\n\n", growth.title, growth.y);
+    let _ = writeln!(text, "| {} | {} |", growth.x, names.join(" | "));
+    let _ = writeln!(text, "|--:|{}", "--:|".repeat(names.len()));
+    for size in grown.sizes() {
+        let at = grown.curves.iter().map(|curve| curve.at(size));
+        let cells: Vec<_> = at.map(|figure| figure.map_or_else(|| "–".to_owned(), show)).collect();
+        let _ = writeln!(text, "| {} | {} |", grouped(size), cells.join(" | "));
     }
     text
 }
@@ -243,7 +245,7 @@ mod tests {
         let ours = Curve { name: "ours", points: vec![(1, 5.0), (10_000, 4.0)] };
         let peer = Curve { name: "peer", points: vec![(10_000, 6.0)] };
         let grown = Grown { growth: &GROWING, curves: vec![ours, peer] };
-        let text = curves(&[grown]);
+        let text = curve(&grown);
         let table = "| tasks | ours | peer |\n|--:|--:|--:|\n| 1 | 5.000 | – |\n\
                      | 10,000 | 4.000 | 6.000 |\n";
         assert!(text.contains(table), "{text}");
