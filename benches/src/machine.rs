@@ -44,6 +44,16 @@ pub(crate) fn available_memory() -> Option<u64> {
     memory(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")
 }
 
+/// Whether a process can have so many threads. What is scarce are mappings: Linux allows 65,530 of
+/// them, and a thread takes four, for its two stacks and what guards these. Whoever has no more of
+/// them is ended by std, which cannot say so.
+pub(crate) fn has_room_for_threads(threads: usize) -> bool {
+    let limit = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
+    let mappings: usize = limit("/proc/sys/vm/max_map_count").unwrap_or(usize::MAX);
+    let most: usize = limit("/proc/sys/kernel/threads-max").unwrap_or(usize::MAX);
+    mappings / 5 >= threads && most / 2 >= threads
+}
+
 /// The CPU's name in `/proc/cpuinfo`.
 fn model(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
@@ -103,6 +113,12 @@ mod tests {
         for (name, version) in versions() {
             assert_ne!(version, "unknown", "{name}");
         }
+    }
+
+    #[test]
+    fn there_is_room_for_a_thread_and_not_for_all_there_could_be() {
+        assert!(has_room_for_threads(1));
+        assert!(!has_room_for_threads(usize::MAX) || cfg!(not(target_os = "linux")));
     }
 
     #[test]
