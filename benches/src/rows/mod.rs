@@ -12,8 +12,10 @@ use crate::row::Row;
 pub(crate) fn all() -> Vec<Row> {
     let mut rows = core::rows();
     rows.extend(threads::rows());
-    rows.extend(futures::rows());
-    rows.extend(fan_outs::rows());
+    let mut of_futures = futures::rows();
+    of_futures.extend(fan_outs::rows());
+    of_futures.sort_by_key(|row| row.name);
+    rows.extend(of_futures);
     rows.extend(looking::rows());
     rows.extend(threads::last());
     rows
