@@ -32,6 +32,9 @@ pub(crate) const ROW: Row = Row {
 pub(crate) enum Rounds {
     /// As often as the time allows: the figure is a time.
     Many,
+    /// The same, and everybody equally often in a round: for work that differs so little that it
+    /// would matter.
+    Together,
     /// Once, this many times in one go: the figure is a count that does not vary, or the work
     /// takes long. The second number is for a quick run.
     Once(u64, u64),

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex};
 use crate::child::{self, Child};
 use crate::footprint::beside;
 use crate::measure::nanos;
-use crate::row::{Contender, ROW, Row};
+use crate::row::{Contender, ROW, Rounds, Row};
 
 const TASKS: u64 = 1_000;
 
@@ -20,6 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
             name: "O1a",
             what: "T3 in a scope with a name, nobody looking, against one without; each",
             target: Some(1.03),
+            rounds: Rounds::Together,
             contenders: named_scope,
             ..ROW
         },
@@ -27,6 +28,7 @@ pub(super) fn rows() -> Vec<Row> {
             name: "O1b",
             what: "T3 in a scope with a name, of tasks with names, nobody looking; each",
             target: Some(1.03),
+            rounds: Rounds::Together,
             contenders: named_tasks,
             ..ROW
         },
@@ -34,6 +36,7 @@ pub(super) fn rows() -> Vec<Row> {
             name: "O2",
             what: "T3 with the feature `tracing` and no subscriber, against a build without; each",
             target: Some(1.05),
+            rounds: Rounds::Together,
             contenders: tracing,
             ..ROW
         },
