@@ -200,7 +200,7 @@ impl Pool {
                 inner.sentinel = Sentinel::Awake;
             }
         }
-        self.serve(inner, cores()) || !self.give_back()
+        self.serve(inner, 1, cores()) || !self.give_back()
     }
 
     /// Gives all requests back if nobody is left to look after them, no thread and no sentinel:
@@ -224,17 +224,18 @@ impl Pool {
         inner.requests.retain(|other| address(other) != address(client));
     }
 
-    /// Sees that requests find a thread, as long as there are fewer than `most`. Returns whether
-    /// every thread that was wanted could be created.
-    fn serve(&'static self, mut inner: MutexGuard<'_, Inner>, most: usize) -> bool {
+    /// Sees that requests find a thread, as long as there are fewer than `most`; `added` of them are
+    /// new. Returns whether every thread that was wanted could be created.
+    fn serve(&'static self, mut inner: MutexGuard<'_, Inner>, added: usize, most: usize) -> bool {
         let unserved = inner.requests.len().saturating_sub(inner.idle);
         let new = unserved.min(most.saturating_sub(inner.threads));
-        for _ in 0..inner.idle.min(inner.requests.len()) {
-            self.asked.notify_one();
-        }
+        let called = inner.idle.min(added);
         let number = inner.threads;
         inner.threads += new;
         drop(inner);
+        for _ in 0..called {
+            self.asked.notify_one();
+        }
         for created in 0..new {
             if self.thread(format!("wg-runner-{}", number + created), Pool::runner).is_err() {
                 self.inner.lock().threads -= new - created;
@@ -316,23 +317,28 @@ impl Pool {
     /// Lends more runners to scopes in which tasks wait, if that promises to help.
     fn grow(
         &'static self,
-        mut inner: MutexGuard<'_, Inner>,
+        inner: MutexGuard<'_, Inner>,
         waiting: Vec<Waiting>,
         looks: &mut BTreeMap<*const (), Looks>,
     ) {
+        // Asking the system takes long where many are lent, so it is done without the lock.
+        let lent = inner.lent.values().map(|it| (address(&it.client), Arc::clone(&it.probe)));
+        let lent: Vec<_> = lent.collect();
+        drop(inner);
         // Where the system does not say, a runner counts as computing: patience has to do.
         let mut busy = 0;
         // How many of a scope's runners are there, and how many of them compute.
         let mut at_work = BTreeMap::new();
-        for lent in inner.lent.values() {
-            let computes = usize::from(lent.probe.look() != Doing::Blocked);
+        for (client, probe) in lent {
+            let computes = usize::from(probe.look() != Doing::Blocked);
             busy += computes;
-            let (there, computing) = at_work.entry(address(&lent.client)).or_insert((0, 0));
+            let (there, computing) = at_work.entry(client).or_insert((0, 0));
             *there += 1;
             *computing += computes;
         }
         let core_is_idle = busy < cores();
-        let mut wanted = 0;
+        let (mut wanted, mut added) = (0, 0);
+        let mut inner = self.inner.lock();
         for Waiting { client, tasks, runners, asked, taken, limited } in waiting {
             let looks = looks.entry(address(&client)).or_default();
             let at_work = at_work.get(&address(&client));
@@ -354,11 +360,12 @@ impl Pool {
             client.ask(add);
             inner.requests.extend(std::iter::repeat_n(client, add));
             wanted += add.max(asked);
+            added += add;
         }
         if wanted > 0 {
             let most = inner.threads + wanted;
             // What could not be created now is tried again at the next look.
-            let _ = self.serve(inner, most);
+            let _ = self.serve(inner, added, most);
         }
     }
 }
