@@ -36,6 +36,10 @@ struct Inner {
     owner: Option<Owner>,
     /// Threads that sleep until there is room, or a slot. They are woken all, and look again.
     hopeful: Vec<Thread>,
+    /// Those who wait for room to queue a task in.
+    spawners: Vec<Thread>,
+    /// Whether one of those is likely to come with tasks soon.
+    expects: bool,
 }
 
 /// The thread of the scope's body.
@@ -58,6 +62,13 @@ struct Entry {
 const fn own_key(index: u64) -> u64 {
     2 * index + 1
 }
+
+/// From which limit on whoever waits for room is woken when there is much, and not for each place.
+const MANY: usize = 8;
+
+/// Whether runners wait a little for whoever is likely to come with tasks. Where threads take turns in
+/// all orders that would only be one more of them.
+const LINGERS: bool = cfg!(not(any(wg_loom, wg_shuttle)));
 
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
 /// every millisecond, and a clock for every task would cost more than a small task.
@@ -198,9 +209,21 @@ impl Inner {
         self.running.remove(begun.key).task
     }
 
+    /// Those to be woken where a slot has become free, or a task does not wait any more.
+    fn hopeful(&mut self) -> Vec<Thread> {
+        let mut wake = mem::take(&mut self.hopeful);
+        // Not for each place, where there are many: waking and falling asleep takes longer than many
+        // a task, and what is left keeps the runners at work meanwhile.
+        let few = self.slots.limit() < MANY;
+        if few || self.waiting <= self.slots.limit() / 2 {
+            wake.append(&mut self.spawners);
+        }
+        wake
+    }
+
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
     fn follow(&mut self, most: usize) -> Follow {
-        let wake = mem::take(&mut self.hopeful);
+        let wake = self.hopeful();
         self.find_somebody(wake, most)
     }
 
@@ -237,6 +260,8 @@ impl Queue {
             seen: 0,
             owner: None,
             hopeful: Vec::new(),
+            spawners: Vec::new(),
+            expects: false,
         }))
     }
 
@@ -302,25 +327,32 @@ impl Queue {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
         let next = inner.take();
-        let wake = if before.is_some() { mem::take(&mut inner.hopeful) } else { Vec::new() };
+        let wake = if before.is_some() { inner.hopeful() } else { Vec::new() };
         drop(inner);
         // A name may be the last to be let go of.
         drop(ended);
         (next, Follow { wake, ask: false })
     }
 
-    /// As [`next`](Self::next), for a runner, which goes away if there is nothing.
-    pub(super) fn next_or_detach(&self, before: Option<Begun>) -> (Option<Next>, Follow) {
+    /// As [`next`](Self::next), for a runner, which goes away if there is nothing, and nobody is
+    /// likely to come soon with something. Returns whether it stays.
+    pub(super) fn next_or_detach(&self, before: Option<Begun>) -> (Option<Next>, Follow, bool) {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
         let next = inner.take();
-        if next.is_none() {
+        let stays = next.is_some() || (inner.expects && LINGERS);
+        if !stays {
             inner.runners -= 1;
         }
-        let wake = if before.is_some() { mem::take(&mut inner.hopeful) } else { Vec::new() };
+        let wake = if before.is_some() { inner.hopeful() } else { Vec::new() };
         drop(inner);
         drop(ended);
-        (next, Follow { wake, ask: false })
+        (next, Follow { wake, ask: false }, stays)
+    }
+
+    /// Enters that a runner has waited in vain for those who are likely to come.
+    pub(super) fn expect_nobody(&self) {
+        self.0.lock().expects = false;
     }
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
@@ -336,7 +368,7 @@ impl Queue {
         let key = inner.running.insert(Running { task, since: None });
         let begun = Begun { key, place: Place::Own };
         // One fewer waits, and no more have begun.
-        let wake = mem::take(&mut inner.hopeful);
+        let wake = inner.hopeful();
         drop(inner);
         drop(leftover);
         (begun, Follow { wake, ask: false })
@@ -346,7 +378,7 @@ impl Queue {
     pub(super) fn retract(&self, index: u64) -> Follow {
         let mut inner = self.0.lock();
         let leftover = inner.retract(index);
-        let wake = mem::take(&mut inner.hopeful);
+        let wake = inner.hopeful();
         drop(inner);
         drop(leftover);
         Follow { wake, ask: false }
@@ -446,12 +478,13 @@ impl Queue {
     }
 
     /// Whether a task may be queued from the body of a limited scope: as many may wait as may run.
-    /// If not, `hopeful` is woken when that may have changed.
+    /// If not, `hopeful` is woken when half of those that wait have gone, or, where few may, one has.
     pub(super) fn has_room(&self, hopeful: Option<&Thread>) -> bool {
         let mut inner = self.0.lock();
         let room = inner.slots.taken() + inner.waiting < inner.slots.limit().saturating_mul(2);
         if let (false, Some(thread)) = (room, hopeful) {
-            inner.hopeful.push(thread.clone());
+            inner.spawners.push(thread.clone());
+            inner.expects = true;
         }
         room
     }
@@ -485,6 +518,7 @@ impl Queue {
         inner.runners -= 1;
         inner.asked -= 1;
         let mut wake = mem::take(&mut inner.hopeful);
+        wake.append(&mut inner.spawners);
         wake.extend(inner.owner.take().map(|owner| owner.thread));
         wake
     }

@@ -22,9 +22,15 @@ impl Client for Shared {
         let _frame = frame::enter(&self, Role::Task);
         let mut begun = None;
         loop {
-            let (next, follow) = self.queue.next_or_detach(begun);
+            let (next, follow, stays) = self.queue.next_or_detach(begun.take());
             self.follow(follow);
-            let Some(Next { job, index, begun: now }) = next else { break };
+            let next = if next.is_none() && stays { linger(&self) } else { next };
+            let Some(Next { job, index, begun: now }) = next else {
+                if stays {
+                    continue;
+                }
+                break;
+            };
             begun = Some(now);
             job.run(index);
         }
@@ -43,6 +49,23 @@ impl Client for Shared {
             thread.unpark();
         }
     }
+}
+
+/// How often a runner lets others have its core, and looks again, before it goes away.
+const LOOKS: usize = 16;
+
+/// Waits a little for whoever was woken to queue more tasks: going away and coming back takes longer
+/// than many a task.
+fn linger(scope: &Arc<Shared>) -> Option<Next> {
+    for _ in 0..LOOKS {
+        std::thread::yield_now();
+        let (next, _) = scope.queue.next(None);
+        if next.is_some() {
+            return next;
+        }
+    }
+    scope.queue.expect_nobody();
+    None
 }
 
 /// Runs one task of this scope here, if one may begin.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
+
+use wg_core::sync::{current, now};
 
 use super::crew::{Crew, Work};
 use super::entry::Entry;
@@ -13,7 +16,7 @@ use super::job::{Job, Run};
 use super::large::{Unboxed, Unboxing, boxed, is_large};
 use super::shared::Shared;
 use super::task::{Cell, Join};
-use super::wait::wait_stopped;
+use super::wait::{Vain, wait};
 use crate::cause::{Cause, Stopped};
 use crate::closing::{split, unwinding};
 use crate::context::{self, Role};
@@ -22,6 +25,10 @@ use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::{Plain, Settle};
 use crate::task_info::Label;
+
+/// How long whoever waits for room sleeps at most before it looks itself. It is woken when there is
+/// much, and not when there is some.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A block in which tasks run on other threads; leaving it waits for all of them.
 ///
@@ -309,9 +316,17 @@ impl<'scope, 'env> Scope<'scope, 'env> {
 
     fn await_room(&self) -> Result<(), Stopped> {
         let queue = &self.shared.queue;
-        wait_stopped(&self.shared, |_| {
-            queue.has_room(Some(&wg_core::sync::current())).then_some(())
-        })
+        if queue.has_room(None) {
+            return Ok(());
+        }
+        loop {
+            let room = || queue.has_room(Some(&current())).then_some(());
+            match wait(&self.shared, Some(now() + LOOK), |_| room()) {
+                Ok(()) => return Ok(()),
+                Err(Vain::Stopped(stopped)) => return Err(stopped),
+                Err(Vain::TimedOut) => {}
+            }
+        }
     }
 
     /// Starts a task, waiting for room where that is due.
