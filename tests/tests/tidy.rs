@@ -144,6 +144,7 @@ fn wg_scope_imports_follow_the_arrows() {
             &["task_info", "trace", "no_trace"],
             &["cause"],
             &["no_result", "not_sent", "outcome"],
+            &["payload"],
             &["failure", "policy", "report", "process", "outlet"],
             &["ledger"],
             &["cancel"],

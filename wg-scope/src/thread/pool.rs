@@ -109,8 +109,10 @@ pub(super) struct Pool {
 
 struct Inner {
     requests: VecDeque<Arc<dyn Client>>,
-    /// Threads that are not lent to a scope, and all there are.
+    /// Threads that sleep and were not called; those that were called and have not woken up yet; and
+    /// all there are.
     idle: usize,
+    coming: usize,
     threads: usize,
     lent: BTreeMap<u64, Lent>,
     next: u64,
@@ -135,6 +137,7 @@ impl Inner {
         Inner {
             requests: VecDeque::new(),
             idle: 0,
+            coming: 0,
             threads: 0,
             lent: BTreeMap::new(),
             next: 0,
@@ -227,9 +230,13 @@ impl Pool {
     /// Sees that requests find a thread, as long as there are fewer than `most`; `added` of them are
     /// new. Returns whether every thread that was wanted could be created.
     fn serve(&'static self, mut inner: MutexGuard<'_, Inner>, added: usize, most: usize) -> bool {
-        let unserved = inner.requests.len().saturating_sub(inner.idle);
+        // Those who are on the way serve the first, whoever they were called for.
+        let waiting = inner.requests.len().saturating_sub(inner.coming);
+        let called = waiting.min(added).min(inner.idle);
+        inner.idle -= called;
+        inner.coming += called;
+        let unserved = waiting.saturating_sub(called + inner.idle);
         let new = unserved.min(most.saturating_sub(inner.threads));
-        let called = inner.idle.min(added);
         let number = inner.threads;
         inner.threads += new;
         drop(inner);
@@ -272,7 +279,13 @@ impl Pool {
             } else if now() < deadline {
                 inner.idle += 1;
                 inner = self.asked.wait_until(inner, deadline);
-                inner.idle -= 1;
+                // Whether it was this one that was called makes no difference: as many wake up as were
+                // called, and those whose time is up.
+                if inner.coming > 0 {
+                    inner.coming -= 1;
+                } else {
+                    inner.idle -= 1;
+                }
             } else {
                 inner.threads -= 1;
                 return;

@@ -1,15 +1,16 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
+mod look;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{self, Mutex, Thread};
+use wg_core::sync::{Mutex, Thread};
 
 use super::job::Job;
-use super::pool::Progress;
 use super::slots::{Place, Slots};
 use crate::task_info::TaskInfo;
 
@@ -38,7 +39,7 @@ struct Inner {
     hopeful: Vec<Thread>,
     /// Those who wait for room to queue a task in.
     spawners: Vec<Thread>,
-    /// Whether one of those is likely to come with tasks soon.
+    /// Whether whoever queues tasks is likely to come with more soon.
     expects: bool,
 }
 
@@ -65,10 +66,6 @@ const fn own_key(index: u64) -> u64 {
 
 /// From which limit on whoever waits for room is woken when there is much, and not for each place.
 const MANY: usize = 8;
-
-/// Whether runners wait a little for whoever is likely to come with tasks. Where threads take turns in
-/// all orders that would only be one more of them.
-const LINGERS: bool = cfg!(not(any(wg_loom, wg_shuttle)));
 
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
 /// every millisecond, and a clock for every task would cost more than a small task.
@@ -109,21 +106,6 @@ pub(super) struct Follow {
     pub(super) wake: Vec<Thread>,
     /// One more runner is wanted. It counts as asked for.
     pub(super) ask: bool,
-}
-
-/// A task that has begun and not ended, or that waits in the queue.
-pub(super) struct Seen {
-    pub(super) task: TaskInfo,
-    /// None while it waits.
-    pub(super) since: Option<Instant>,
-}
-
-/// How many tasks a scope has had, and where they are.
-#[derive(Clone, Copy)]
-pub(super) struct Numbers {
-    pub(super) spawned: u64,
-    pub(super) waiting: usize,
-    pub(super) running: usize,
 }
 
 impl Inner {
@@ -271,6 +253,7 @@ impl Queue {
         let index = inner.spawned;
         inner.spawned += 1;
         inner.waiting += 1;
+        inner.expects = true;
         inner.entries.push_back(Entry { job, index, shares: 1, key: own_key(index) });
         (index, inner.find_somebody(Vec::new(), most))
     }
@@ -340,7 +323,7 @@ impl Queue {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
         let next = inner.take();
-        let stays = next.is_some() || (inner.expects && LINGERS);
+        let stays = next.is_some() || inner.expects;
         if !stays {
             inner.runners -= 1;
         }
@@ -560,61 +543,6 @@ impl Queue {
     /// Enters the scope's own thread as awake.
     pub(super) fn wake(&self) {
         self.0.lock().owner = None;
-    }
-
-    /// Looks whether tasks are being taken, and remembers the look.
-    pub(super) fn progress(&self) -> Progress {
-        let mut inner = self.0.lock();
-        inner.stamp();
-        let taken = inner.taken;
-        let seen = mem::replace(&mut inner.seen, taken);
-        if !inner.can_take() {
-            return Progress::Fine;
-        }
-        let most = inner.slots.room();
-        Progress::Waiting {
-            tasks: inner.waiting.min(most),
-            runners: inner.runners,
-            asked: inner.asked,
-            taken: taken.wrapping_sub(seen),
-            limited: inner.slots.limit() != usize::MAX,
-        }
-    }
-
-    pub(super) fn numbers(&self) -> Numbers {
-        let inner = self.0.lock();
-        let waiting = inner.waiting + inner.pending.len();
-        Numbers { spawned: inner.spawned, waiting, running: inner.running.len() }
-    }
-
-    /// Begins to count the age of what runs.
-    pub(super) fn look(&self) {
-        self.0.lock().stamp();
-    }
-
-    /// What runs, and the first of what waits, `most` at the most.
-    pub(super) fn alive(&self, most: usize) -> Vec<Seen> {
-        let mut inner = self.0.lock();
-        inner.stamp();
-        let running = inner
-            .running
-            .iter()
-            .map(|(_, running)| Seen { task: running.task.clone(), since: running.since });
-        let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let waiting = inner.entries.iter().chain(pending).flat_map(|entry| {
-            let seen = || Seen { task: entry.job.info(entry.index), since: None };
-            std::iter::repeat_with(seen).take(entry.shares)
-        });
-        running.chain(waiting).take(most).collect()
-    }
-}
-
-impl Inner {
-    fn stamp(&mut self) {
-        let mut now = None;
-        for (_, running) in &mut self.running {
-            running.since.get_or_insert_with(|| *now.get_or_insert_with(sync::now));
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::abort;
 use std::sync::Arc;
 use std::task::Context;
 
-use wg_core::sync::{current, park_until};
+use wg_core::sync::{current, park_until, times};
 
 use super::frame;
 use super::onward::with_room;
@@ -51,11 +51,16 @@ impl Client for Shared {
     }
 }
 
-/// How often a runner lets others have its core, and looks again, before it goes away.
-const LOOKS: usize = 16;
+/// How often the thread that leaves a scope looks whether all has ended before it falls asleep.
+const SPINS: usize = times(100);
 
-/// Waits a little for whoever was woken to queue more tasks: going away and coming back takes longer
-/// than many a task.
+/// How often a runner lets others have its core, and looks again, before it goes away.
+const LOOKS: usize = times(32);
+
+/// Waits a little for whoever queues tasks: going away and being called back takes longer than many a
+/// task. Also where the scope has ended meanwhile: if scopes come one after the other, each with so
+/// little that its own thread does all, whoever would come for the next would only be in the way; what
+/// is still there a little later finds a thread that is awake.
 fn linger(scope: &Arc<Shared>) -> Option<Next> {
     for _ in 0..LOOKS {
         std::thread::yield_now();
@@ -105,6 +110,9 @@ pub(super) fn finish(scope: &Arc<Shared>) {
                 continue;
             }
         }
+        if works && is_about_to_end(scope) {
+            continue;
+        }
         if !works || scope.queue.sleep(current()) {
             let asleep = Asleep::fall();
             park_until(None);
@@ -114,6 +122,18 @@ pub(super) fn finish(scope: &Arc<Shared>) {
     }
     scope.withdraw();
     std::mem::forget(bomb);
+}
+
+/// Waits for what the last of many small tasks takes, which is less than falling asleep does. Returns
+/// whether all have ended.
+fn is_about_to_end(scope: &Shared) -> bool {
+    for _ in 0..SPINS {
+        if scope.group.count() == 0 {
+            return true;
+        }
+        std::hint::spin_loop();
+    }
+    false
 }
 
 fn work_off(scope: &Arc<Shared>) {
