@@ -26,9 +26,10 @@ use crate::policy::Policy;
 use crate::settle::{Plain, Settle};
 use crate::task_info::Label;
 
-/// How long whoever waits for room sleeps at most before it looks itself. It is woken when there is
-/// much, and not when there is some.
+/// How long whoever waits for room sleeps before it looks itself: at first, and at most. It is woken
+/// when there is much, and not when there is some.
 const LOOK: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(16);
 
 /// A block in which tasks run on other threads; leaving it waits for all of them.
 ///
@@ -319,12 +320,13 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         if queue.has_room(None) {
             return Ok(());
         }
+        let mut look = LOOK;
         loop {
             let room = || queue.has_room(Some(&current())).then_some(());
-            match wait(&self.shared, Some(now() + LOOK), |_| room()) {
+            match wait(&self.shared, Some(now() + look), |_| room()) {
                 Ok(()) => return Ok(()),
                 Err(Vain::Stopped(stopped)) => return Err(stopped),
-                Err(Vain::TimedOut) => {}
+                Err(Vain::TimedOut) => look = (look * 2).min(LONGEST),
             }
         }
     }
