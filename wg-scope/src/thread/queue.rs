@@ -196,11 +196,14 @@ impl Inner {
         let mut wake = mem::take(&mut self.hopeful);
         // Not for each place, where there are many: waking and falling asleep takes longer than many
         // a task, and what is left keeps the runners at work meanwhile.
-        let few = self.slots.limit() < MANY;
-        if few || self.waiting <= self.slots.limit() / 2 {
+        if !self.calls_late() || self.waiting <= self.slots.limit() / 2 {
             wake.append(&mut self.spawners);
         }
         wake
+    }
+
+    fn calls_late(&self) -> bool {
+        self.slots.limit() >= MANY
     }
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
@@ -472,6 +475,11 @@ impl Queue {
         room
     }
 
+    /// Whether those who wait for room are woken when there is much, and not for each place.
+    pub(super) fn calls_late(&self) -> bool {
+        self.0.lock().calls_late()
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.0.lock().slots.limit()
     }
@@ -479,7 +487,10 @@ impl Queue {
     pub(super) fn set_limit(&self, limit: usize, most: usize) -> Follow {
         let mut inner = self.0.lock();
         inner.slots.set_limit(limit);
-        inner.follow(most)
+        let spawners = mem::take(&mut inner.spawners);
+        let mut follow = inner.follow(most);
+        follow.wake.extend(spawners);
+        follow
     }
 
     /// Enters a runner that was asked for.

@@ -26,8 +26,8 @@ use crate::policy::Policy;
 use crate::settle::{Plain, Settle};
 use crate::task_info::Label;
 
-/// How long whoever waits for room sleeps before it looks itself: at first, and at most. It is woken
-/// when there is much, and not when there is some.
+/// How long whoever waits for room sleeps before it looks itself, at first and at most, where it is
+/// woken when there is much and not when there is some.
 const LOOK: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(16);
 
@@ -323,7 +323,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         let mut look = LOOK;
         loop {
             let room = || queue.has_room(Some(&current())).then_some(());
-            match wait(&self.shared, Some(now() + look), |_| room()) {
+            let until = queue.calls_late().then(|| now() + look);
+            match wait(&self.shared, until, |_| room()) {
                 Ok(()) => return Ok(()),
                 Err(Vain::Stopped(stopped)) => return Err(stopped),
                 Err(Vain::TimedOut) => look = (look * 2).min(LONGEST),

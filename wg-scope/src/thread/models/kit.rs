@@ -155,11 +155,16 @@ pub(super) fn work(queue: &Queue) {
     queue.attached();
     let mut begun = None;
     loop {
-        let (next, follow) = queue.next_or_detach(begun);
+        let (next, follow, stays) = queue.next_or_detach(begun.take());
         wake(follow);
-        let Some(next) = next else { return };
-        begun = Some(next.begun);
-        next.job.run(next.index);
+        match next {
+            Some(next) => {
+                begun = Some(next.begun);
+                next.job.run(next.index);
+            }
+            None if stays => queue.expect_nobody(),
+            None => return,
+        }
     }
 }
 
