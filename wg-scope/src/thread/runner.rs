@@ -1,6 +1,7 @@
 //! Working a scope's queue off: as a runner that was lent, and as the thread that leaves the scope.
 
 use std::future::Future;
+use std::iter::repeat_n;
 use std::pin::pin;
 use std::process::abort;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ const LOOKS: usize = times(34) - times(2);
 /// little that its own thread does all, whoever would come for the next would only be in the way; what
 /// is still there a little later finds a thread that is awake.
 fn linger(scope: &Arc<Shared>) -> Option<Next> {
-    for _ in 0..LOOKS {
+    for () in repeat_n((), LOOKS) {
         std::thread::yield_now();
         let (next, _) = scope.queue.next(None);
         if next.is_some() {
@@ -128,7 +129,7 @@ pub(super) fn finish(scope: &Arc<Shared>) {
 /// Waits for what the last of many small tasks takes, which is less than falling asleep does. Returns
 /// whether all have ended.
 fn is_about_to_end(scope: &Shared) -> bool {
-    for _ in 0..SPINS {
+    for () in repeat_n((), SPINS) {
         if scope.group.count() == 0 {
             return true;
         }
