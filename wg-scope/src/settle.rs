@@ -14,9 +14,9 @@ pub(crate) trait Settle<T> {
     fn settle(&self, task: TaskInfo, outcome: Outcome<T>, order: usize);
 
     /// Enters that the task waits in the line of its scope, with this number, and none with a number
-    /// below `first`. Called under the line's lock.
+    /// below `lowest`. Called under the line's lock.
     #[cfg(feature = "local")]
-    fn lines_up(&self, _number: i64, _first: i64) {}
+    fn lines_up(&self, _number: i64, _lowest: i64) {}
 
     /// Takes the payload of a panic that is a failure.
     fn caught(&self, task: TaskInfo, payload: Payload, order: usize);

@@ -144,16 +144,7 @@ macro_rules! calls {
                 B: FnOnce($crate::AsyncAsCompleted<$place, R>) -> Fut,
                 Fut: ::std::future::Future,
             {
-                let $crate::AsyncCalls { items, function, mut options, .. } = self;
-                let limit = options.limit.take();
-                options.$place_of().scope(move |s| {
-                    let fan_out = s.fan_out(items);
-                    let fan_out = match limit {
-                        Some(limit) => fan_out.limit(limit.get()),
-                        None => fan_out,
-                    };
-                    body(fan_out.as_completed(function))
-                })
+                self.inside(move |fan_out, function| body(fan_out.as_completed(function)))
             }
 
             /// As [`as_completed`](Self::as_completed), with the results in the order of the items,
@@ -176,6 +167,28 @@ macro_rules! calls {
                 B: FnOnce($crate::AsyncInOrder<$place, R>) -> Fut,
                 Fut: ::std::future::Future,
             {
+                self.inside(move |fan_out, function| body(fan_out.in_order(function)))
+            }
+
+            /// Runs `body` in a scope, with the fan-out in it.
+            #[track_caller]
+            fn inside<B, Fut>(
+                self,
+                body: B,
+            ) -> impl ::std::future::Future<Output = Fut::Output>
+            + use<$($env_param,)? I, R, B, Fut>
+            where
+                B: FnOnce(
+                    $crate::AsyncFanOut<
+                        $crate::calls::Items<$env, I>,
+                        $place,
+                        $crate::Unweighed,
+                        $crate::AsyncInside<$place>,
+                    >,
+                    $crate::calls::Function<$env, I, R>,
+                ) -> Fut,
+                Fut: ::std::future::Future,
+            {
                 let $crate::AsyncCalls { items, function, mut options, .. } = self;
                 let limit = options.limit.take();
                 options.$place_of().scope(move |s| {
@@ -184,7 +197,7 @@ macro_rules! calls {
                         Some(limit) => fan_out.limit(limit.get()),
                         None => fan_out,
                     };
-                    body(fan_out.in_order(function))
+                    body(fan_out, function)
                 })
             }
         }

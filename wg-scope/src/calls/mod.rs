@@ -13,5 +13,5 @@ mod futures;
 #[cfg(feature = "local")]
 pub use self::futures::AsyncCalls;
 #[cfg(feature = "local")]
-pub(crate) use self::futures::calls;
+pub(crate) use self::futures::{Function, Items, calls};
 pub use self::threads::Calls;

@@ -37,7 +37,7 @@ impl<C: Child> Started<C> {
     }
 
     /// Moves all of them into `fresh`, which is empty.
-    fn move_to(&self, fresh: &mut Vec<Driven<C>>) {
+    pub(super) fn move_to(&self, fresh: &mut Vec<Driven<C>>) {
         std::mem::swap(&mut *self.0.lock(), fresh);
     }
 

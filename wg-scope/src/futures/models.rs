@@ -1,6 +1,6 @@
-//! Models of what has synchronisation of its own in scopes of futures: the signal, the line, and a
-//! child between its place, its joiner and its scope. `loom` runs each of them in every order that
-//! its bound allows. They stand in here because the protocols are private.
+//! Models of what has synchronisation of its own in scopes of futures: the signal, what was started,
+//! the line, and a child between its place, its joiner and its scope. `loom` runs each of them in every
+//! order that its bound allows. They stand in here because the protocols are private.
 //!
 //! The place is one like a runtime: each child is polled by a thread of its own. `.ci/models` runs
 //! them all.
@@ -18,8 +18,10 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread::{JoinHandle, spawn};
 use wg_core::sync::{Mutex, Ordering::Relaxed, rely_on_unpark};
 
-use super::child::{Drive, Driven, Held, Join, Sendable};
+use super::child::{Drive, Driven, Held, Join, Sendable, Whose};
 use super::fan_out::{Reads, Streams};
+use super::in_task::Started;
+use super::line::Key;
 use super::place::{Holds, Polls};
 use super::run::{Stopping, plain};
 use super::scope::AsyncScope;
@@ -29,7 +31,7 @@ use super::task::AsyncTask;
 use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::Plain;
-use crate::task_info::Label;
+use crate::task_info::{Label, TaskInfo};
 
 /// Runs a model in every order with at most so many preemptions; `LOOM_MAX_PREEMPTIONS` takes
 /// precedence.
@@ -381,5 +383,68 @@ fn rule_03_a_task_that_is_spawned_at_the_end_is_waited_for_or_never_begins() {
         over.act();
         spawner.take().expect("the body has begun").join().unwrap();
         left.join();
+    });
+}
+
+/// A child of which nothing is asked.
+struct Idle;
+
+impl Drive for Idle {
+    fn drive(&self, _: Key) -> bool {
+        false
+    }
+
+    fn poll(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn cancel(&self, _: Whose) -> bool {
+        false
+    }
+
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    fn info(&self) -> TaskInfo {
+        TaskInfo::new(0, Label::Site(Location::caller()))
+    }
+
+    fn has_ended(&self) -> bool {
+        true
+    }
+}
+
+/// Two threads start a child each, and only who finds nobody before him rings: whoever polls the
+/// scope finds both.
+#[test]
+fn rule_26_what_was_started_is_found_though_only_the_first_rings() {
+    explore(3, || {
+        let shared = Arc::new((Started::<Sendable<'static>>::new(), Signal::default()));
+        let spawners: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                spawn(move || {
+                    if shared.0.push(Held(Arc::new(Idle))) {
+                        shared.1.ring();
+                    }
+                })
+            })
+            .collect();
+        let (mut fresh, mut found) = (Vec::new(), 0);
+        block_on(poll_fn(|context| {
+            shared.1.awake(context.waker());
+            loop {
+                shared.0.move_to(&mut fresh);
+                found += fresh.drain(..).count();
+                if found == 2 {
+                    return Poll::Ready(());
+                }
+                if shared.1.sleep() {
+                    return Poll::Pending;
+                }
+            }
+        }));
+        spawners.into_iter().for_each(|spawner| spawner.join().unwrap());
     });
 }

@@ -103,3 +103,13 @@ fn the_future_of_a_scope_is_send_when_its_parts_are() {
     let spawned = runtime.spawn(wg::tokio::scope(async |s| s.spawn(async { 1 }).join().await));
     assert_eq!(runtime.block_on(spawned).unwrap(), 1);
 }
+
+#[test]
+fn rule_24_a_handle_whose_output_was_taken_says_that_its_task_has_ended() {
+    block_on(local::scope(async |s| {
+        let mut task = s.spawn(async { 7 });
+        assert!(!task.is_finished());
+        assert_eq!((&mut task).await, Ok(7));
+        assert!(task.is_finished());
+    }));
+}
