@@ -4,6 +4,9 @@
 use std::mem::transmute;
 use std::sync::Arc;
 
+use wg_core::Token;
+
+use super::shared::Shared;
 use crate::task_info::TaskInfo;
 
 /// A task as a runner sees it.
@@ -61,6 +64,27 @@ impl Job {
     /// Another one of a job that may be run several times.
     pub(super) fn share(&self) -> Self {
         Job(Arc::clone(&self.0))
+    }
+}
+
+/// The membership of a scope's tasks in its group, as long as some wait or run.
+///
+/// It holds the scope that holds it. The queue lets go of it when its last task has ended, and a scope
+/// does not end before.
+pub(super) struct Membership {
+    /// Dropped first: the group is in the scope.
+    _token: Token<'static>,
+    _scope: Arc<Shared>,
+}
+
+impl Membership {
+    pub(super) fn of(scope: &Arc<Shared>) -> Self {
+        let token = scope.group.token();
+        // SAFETY: Both types are the same but for a lifetime, that of the borrow of the group. The
+        // group is in an `Arc`, which keeps it where it is and alive as long as `_scope` is there,
+        // and that is dropped after the token.
+        let token = unsafe { transmute::<Token<'_>, Token<'static>>(token) };
+        Membership { _token: token, _scope: Arc::clone(scope) }
     }
 }
 

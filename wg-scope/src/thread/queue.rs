@@ -1,6 +1,9 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
+mod hand;
+mod lists;
 mod look;
+mod room;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,9 +11,11 @@ use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Mutex, Thread};
+use wg_core::sync::{Mutex, Thread, times};
 
-use super::job::Job;
+pub(super) use self::hand::Hand;
+use self::lists::Lists;
+use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
 use crate::task_info::TaskInfo;
 
@@ -23,8 +28,15 @@ struct Inner {
     /// How many tasks and shares the entries stand for.
     waiting: usize,
     slots: Slots,
-    /// What runs, for the reports.
+    /// What runs, for the reports, but for what runners have in hand.
     running: Slab<Running>,
+    /// The hands of runners that took several tasks, and which of them may hold some not begun.
+    hands: Slab<Hand>,
+    full: Vec<usize>,
+    /// How many have taken something that they have not given back.
+    at_work: usize,
+    /// The tasks' membership of the scope's group, while some wait or run: one for all of them.
+    membership: Option<Membership>,
     spawned: u64,
     /// Runners at work or asked for.
     runners: usize,
@@ -64,6 +76,10 @@ const fn own_key(index: u64) -> u64 {
     2 * index + 1
 }
 
+/// How many tasks must wait for a runner to take several, and how many it takes at most.
+const SEVERAL: usize = times(4);
+const MOST: usize = 32;
+
 /// From which limit on whoever waits for room is woken when there is much, and not for each place.
 const MANY: usize = 8;
 
@@ -86,11 +102,21 @@ pub(super) enum Guest {
 /// What is left of entries that were taken out by their joiners.
 type Leftover = (Option<Entry>, VecDeque<Entry>);
 
-/// A task that was begun, to be given back at its end.
+/// What was begun, to be given back at its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
-    key: usize,
-    place: Place,
+pub(super) enum Begun {
+    /// One task, with its key among those that run.
+    Alone(usize, Place),
+    /// Those that a runner has in hand, with the key of the hand.
+    Several(usize),
+}
+
+impl Begun {
+    /// Whether there may be more in the hand.
+    #[inline]
+    pub(super) fn is_several(self) -> bool {
+        matches!(self, Begun::Several(_))
+    }
 }
 
 /// What was taken from the queue.
@@ -106,11 +132,18 @@ pub(super) struct Follow {
     pub(super) wake: Vec<Thread>,
     /// One more runner is wanted. It counts as asked for.
     pub(super) ask: bool,
+    /// Nothing waits and nothing runs. To be dropped last: then the scope may end.
+    pub(super) left: Option<Membership>,
 }
 
 impl Inner {
     fn can_take(&self) -> bool {
-        self.waiting > 0 && self.slots.has_room()
+        self.slots.has_room() && (self.waiting > 0 || self.ahead() > 0)
+    }
+
+    /// How many tasks runners have in hand that have not begun.
+    fn ahead(&self) -> usize {
+        self.full.iter().map(|&key| self.hands[key].ahead()).sum()
     }
 
     /// The key of an entry that no joiner looks for.
@@ -124,7 +157,8 @@ impl Inner {
         let key = own_key(index);
         let place = self.entries.binary_search_by_key(&key, |entry| entry.key);
         let Some(place) = place.ok().filter(|&place| self.entries[place].shares > 0) else {
-            return Leftover::default();
+            let in_hand = self.full.iter().find_map(|&place| self.hands[place].retract(key));
+            return (in_hand, VecDeque::new());
         };
         self.waiting -= 1;
         if self.waiting == 0 {
@@ -142,14 +176,20 @@ impl Inner {
         (one, VecDeque::new())
     }
 
-    fn take(&mut self) -> Option<Next> {
-        if !self.can_take() {
+    /// Takes what is next; several tasks, if they are many, go into `hand`.
+    fn take(&mut self, hand: Option<&Hand>) -> Option<Next> {
+        if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
             return None;
         }
         while self.entries.front().is_some_and(|entry| entry.shares == 0) {
             self.entries.pop_front();
         }
         let entry = self.entries.front_mut()?;
+        if let (Some(hand), 1, SEVERAL.., usize::MAX) =
+            (hand, entry.shares, self.waiting, self.slots.limit())
+        {
+            return self.take_several(hand);
+        }
         let index = entry.index;
         let job = if entry.shares > 1 {
             entry.shares -= 1;
@@ -163,6 +203,55 @@ impl Inner {
         Some(Next { job, index, begun })
     }
 
+    /// Takes several tasks, and begins the first. Half is left, for others.
+    fn take_several(&mut self, hand: &Hand) -> Option<Next> {
+        let most = (self.waiting / 2).min(MOST);
+        let mut several = 0;
+        let plain = std::iter::from_fn(|| {
+            while self.entries.front()?.shares == 0 {
+                self.entries.pop_front();
+            }
+            let plain = several < most && self.entries.front()?.shares == 1;
+            several += usize::from(plain);
+            if plain { self.entries.pop_front() } else { None }
+        });
+        hand.fill(plain);
+        self.waiting -= several;
+        let (job, index) = hand.begin()?;
+        let key = self.hands.insert(hand.clone());
+        self.full.push(key);
+        self.slots.begin();
+        self.at_work += 1;
+        Some(Next { job, index, begun: Begun::Several(key) })
+    }
+
+    /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
+    /// whether there was something.
+    fn take_over(&mut self) -> bool {
+        while let Some(&key) = self.full.last() {
+            let (some, left) = self.hands[key].take_half();
+            if left == 0 {
+                self.full.pop();
+            }
+            if !some.is_empty() {
+                self.waiting = some.len();
+                self.entries = some;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes all back into the queue that runners have in hand and that has not begun.
+    fn recall(&mut self) {
+        for key in mem::take(&mut self.full) {
+            let some = self.hands[key].take_all();
+            self.waiting += some.len();
+            self.entries.extend(some);
+        }
+        self.entries.make_contiguous().sort_by_key(|entry| entry.key);
+    }
+
     fn has_room_for(&self, guest: Guest) -> bool {
         match guest {
             Guest::OfSleeper => self.slots.has_room_for_guest(),
@@ -172,7 +261,12 @@ impl Inner {
 
     fn begin(&mut self, task: TaskInfo) -> Begun {
         self.slots.begin();
-        Begun { key: self.running.insert(Running { task, since: None }), place: Place::Own }
+        self.enter(task, Place::Own)
+    }
+
+    fn enter(&mut self, task: TaskInfo, place: Place) -> Begun {
+        self.at_work += 1;
+        Begun::Alone(self.running.insert(Running { task, since: None }), place)
     }
 
     fn begin_as(&mut self, guest: Guest, task: TaskInfo) -> Begun {
@@ -183,12 +277,30 @@ impl Inner {
                 Place::Own
             }
         };
-        Begun { key: self.running.insert(Running { task, since: None }), place }
+        self.enter(task, place)
     }
 
-    fn end(&mut self, begun: Begun) -> TaskInfo {
-        self.slots.end_as_guest(begun.place);
-        self.running.remove(begun.key).task
+    /// Gives back what was begun. What is returned is to be dropped without the lock.
+    fn end(&mut self, begun: Begun) -> Option<Running> {
+        self.at_work -= 1;
+        match begun {
+            Begun::Alone(key, place) => {
+                self.slots.end_as_guest(place);
+                Some(self.running.remove(key))
+            }
+            Begun::Several(key) => {
+                self.slots.end();
+                self.full.retain(|&other| other != key);
+                let (ended, taken) = self.hands.remove(key).settle();
+                self.taken = self.taken.wrapping_add(taken);
+                ended
+            }
+        }
+    }
+
+    /// The membership, if nothing waits and nothing runs any more.
+    fn leave(&mut self) -> Option<Membership> {
+        if self.waiting == 0 && self.at_work == 0 { self.membership.take() } else { None }
     }
 
     /// Those to be woken where a slot has become free, or a task does not wait any more.
@@ -204,6 +316,12 @@ impl Inner {
 
     fn calls_late(&self) -> bool {
         self.slots.limit() >= MANY
+    }
+
+    /// What follows where what was begun before was given back, and nobody has to be found.
+    fn after(&mut self, before: Option<Begun>) -> Follow {
+        let wake = if before.is_some() { self.hopeful() } else { Vec::new() };
+        Follow { wake, ask: false, left: self.leave() }
     }
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
@@ -226,18 +344,23 @@ impl Inner {
                 ask = true;
             }
         }
-        Follow { wake, ask }
+        Follow { wake, ask, left: self.leave() }
     }
 }
 
 impl Queue {
     pub(super) fn new(limit: usize) -> Self {
+        let Lists { entries, running, hands, full } = Lists::spare();
         Queue(Mutex::new(Inner {
-            entries: VecDeque::new(),
+            entries,
             pending: Slab::new(),
             waiting: 0,
             slots: Slots::new(limit),
-            running: Slab::new(),
+            running,
+            hands,
+            full,
+            at_work: 0,
+            membership: None,
             spawned: 0,
             runners: 0,
             asked: 0,
@@ -250,9 +373,18 @@ impl Queue {
         }))
     }
 
-    /// Queues a task, for at most `most` runners. Returns its index.
-    pub(super) fn push(&self, job: Job, most: usize) -> (u64, Follow) {
+    /// Queues a task, for at most `most` runners. Returns its index. If none waits and none runs,
+    /// `enter` makes them members of the scope's group.
+    pub(super) fn push(
+        &self,
+        job: Job,
+        most: usize,
+        enter: impl FnOnce() -> Option<Membership>,
+    ) -> (u64, Follow) {
         let mut inner = self.0.lock();
+        if inner.membership.is_none() {
+            inner.membership = enter();
+        }
         let index = inner.spawned;
         inner.spawned += 1;
         inner.waiting += 1;
@@ -305,35 +437,48 @@ impl Queue {
         let inner = self.0.lock();
         let pending = inner.pending.iter().map(|(_, entry)| entry);
         let waiting = inner.entries.iter().filter(|_| all);
-        pending.chain(waiting).map(|entry| entry.job.share()).collect()
+        let mut jobs: Vec<_> = pending.chain(waiting).map(|entry| entry.job.share()).collect();
+        for &key in inner.full.iter().filter(|_| all) {
+            inner.hands[key].look(|_, ahead| jobs.extend(ahead.iter().map(|it| it.job.share())));
+        }
+        jobs
     }
 
-    /// Gives back what ran before, and takes the next task, if one may begin.
-    pub(super) fn next(&self, before: Option<Begun>) -> (Option<Next>, Follow) {
+    /// Gives back what ran before, and takes the next task, if one may begin. Where there are many,
+    /// more of them go into `hand`.
+    pub(super) fn next(
+        &self,
+        before: Option<Begun>,
+        hand: Option<&Hand>,
+    ) -> (Option<Next>, Follow) {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
-        let next = inner.take();
-        let wake = if before.is_some() { inner.hopeful() } else { Vec::new() };
+        let next = inner.take(hand);
+        let follow = inner.after(before);
         drop(inner);
         // A name may be the last to be let go of.
         drop(ended);
-        (next, Follow { wake, ask: false })
+        (next, follow)
     }
 
     /// As [`next`](Self::next), for a runner, which goes away if there is nothing, and nobody is
     /// likely to come soon with something. Returns whether it stays.
-    pub(super) fn next_or_detach(&self, before: Option<Begun>) -> (Option<Next>, Follow, bool) {
+    pub(super) fn next_or_detach(
+        &self,
+        before: Option<Begun>,
+        hand: &Hand,
+    ) -> (Option<Next>, Follow, bool) {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
-        let next = inner.take();
+        let next = inner.take(Some(hand));
         let stays = next.is_some() || inner.expects;
         if !stays {
             inner.runners -= 1;
         }
-        let wake = if before.is_some() { inner.hopeful() } else { Vec::new() };
+        let follow = inner.after(before);
         drop(inner);
         drop(ended);
-        (next, Follow { wake, ask: false }, stays)
+        (next, follow, stays)
     }
 
     /// Enters that a runner has waited in vain for those who are likely to come.
@@ -343,154 +488,31 @@ impl Queue {
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
-        let key = self.0.lock().running.insert(Running { task, since: None });
-        Begun { key, place: Place::Own }
+        self.0.lock().enter(task, Place::Own)
     }
 
-    /// Takes a task out of the queue, to be begun as by [`begin_in_slot`](Self::begin_in_slot).
+    /// Takes a task out of the queue, to be begun as by [`begin_in_slot`](Self::begin_in_slot), or not
+    /// to begin at all.
     pub(super) fn take_in_slot(&self, index: u64, task: TaskInfo) -> (Begun, Follow) {
         let mut inner = self.0.lock();
         let leftover = inner.retract(index);
-        let key = inner.running.insert(Running { task, since: None });
-        let begun = Begun { key, place: Place::Own };
+        let begun = inner.enter(task, Place::Own);
         // One fewer waits, and no more have begun.
-        let wake = inner.hopeful();
+        let follow = inner.after(Some(begun));
         drop(inner);
         drop(leftover);
-        (begun, Follow { wake, ask: false })
-    }
-
-    /// Takes a task out of the queue that is not to begin at all.
-    pub(super) fn retract(&self, index: u64) -> Follow {
-        let mut inner = self.0.lock();
-        let leftover = inner.retract(index);
-        let wake = inner.hopeful();
-        drop(inner);
-        drop(leftover);
-        Follow { wake, ask: false }
+        (begun, follow)
     }
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.
     pub(super) fn end_in_slot(&self, begun: Begun) {
-        let ended = self.0.lock().running.remove(begun.key);
-        drop(ended);
-    }
-
-    /// Enters a task that is to be begun in place in the slot of a sleeper, if there is room.
-    pub(super) fn begin_as_guest(&self, task: TaskInfo) -> Option<Begun> {
-        self.begin_as(Guest::OfSleeper, task)
-    }
-
-    /// Enters a task that is to be begun in place by one without a slot, if there is room.
-    pub(super) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
+        let Begun::Alone(key, _) = begun else { unreachable!("one begins in a slot alone") };
         let mut inner = self.0.lock();
-        inner.has_room_for(guest).then(|| inner.begin_as(guest, task))
-    }
-
-    /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
-    /// is room.
-    pub(super) fn take_as(&self, guest: Guest, index: u64, task: TaskInfo) -> Option<Begun> {
-        let mut inner = self.0.lock();
-        if !inner.has_room_for(guest) {
-            return None;
-        }
-        let leftover = inner.retract(index);
-        let begun = inner.begin_as(guest, task);
-        drop(inner);
-        drop(leftover);
-        Some(begun)
-    }
-
-    /// Whether one without a slot could begin a task in place. If not, `hopeful` is woken when that
-    /// may have changed.
-    pub(super) fn has_room_for(&self, guest: Guest, hopeful: Thread) -> bool {
-        let mut inner = self.0.lock();
-        let room = inner.has_room_for(guest);
-        if !room {
-            inner.hopeful.push(hopeful);
-        }
-        room
-    }
-
-    /// Gives back what was begun in place.
-    pub(super) fn end(&self, begun: Begun, most: usize) -> Follow {
-        let mut inner = self.0.lock();
-        let ended = inner.end(begun);
-        let follow = inner.follow(most);
+        inner.at_work -= 1;
+        let (ended, left) = (inner.running.remove(key), inner.leave());
         drop(inner);
         drop(ended);
-        follow
-    }
-
-    /// Enters that one who runs a task sleeps, and lends its slot to guests.
-    pub(super) fn fall_asleep(&self, most: usize) -> Follow {
-        let mut inner = self.0.lock();
-        inner.slots.fall_asleep();
-        inner.follow(most)
-    }
-
-    /// Enters that one who sleeps for something that tasks in the queue may have to do lets the
-    /// queue have its slot, until it is claimed back. One runner more counts as asked for.
-    pub(super) fn hand_over(&self) {
-        let mut inner = self.0.lock();
-        inner.slots.lend();
-        inner.runners += 1;
-        inner.asked += 1;
-    }
-
-    pub(super) fn has_runners(&self) -> bool {
-        self.0.lock().runners > 0
-    }
-
-    /// Enters that one who let the queue have its slot wants it back.
-    pub(super) fn claim(&self) {
-        self.0.lock().slots.claim();
-    }
-
-    /// Enters that a sleeper goes on, or that it hopes to.
-    #[must_use]
-    pub(super) fn wake_up(&self, hopeful: &Thread) -> bool {
-        let mut inner = self.0.lock();
-        let awake = inner.slots.wake();
-        if !awake {
-            inner.hopeful.push(hopeful.clone());
-        }
-        awake
-    }
-
-    /// Whether a task may begin now.
-    pub(super) fn has_slot(&self) -> bool {
-        self.0.lock().slots.has_room()
-    }
-
-    /// Whether a task may be queued from the body of a limited scope: as many may wait as may run.
-    /// If not, `hopeful` is woken when half of those that wait have gone, or, where few may, one has.
-    pub(super) fn has_room(&self, hopeful: Option<&Thread>) -> bool {
-        let mut inner = self.0.lock();
-        let room = inner.slots.taken() + inner.waiting < inner.slots.limit().saturating_mul(2);
-        if let (false, Some(thread)) = (room, hopeful) {
-            inner.spawners.push(thread.clone());
-            inner.expects = true;
-        }
-        room
-    }
-
-    /// Whether those who wait for room are woken when there is much, and not for each place.
-    pub(super) fn calls_late(&self) -> bool {
-        self.0.lock().calls_late()
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.0.lock().slots.limit()
-    }
-
-    pub(super) fn set_limit(&self, limit: usize, most: usize) -> Follow {
-        let mut inner = self.0.lock();
-        inner.slots.set_limit(limit);
-        let spawners = mem::take(&mut inner.spawners);
-        let mut follow = inner.follow(most);
-        follow.wake.extend(spawners);
-        follow
+        drop(left);
     }
 
     /// Enters a runner that was asked for.
@@ -515,6 +537,10 @@ impl Queue {
         wake.append(&mut inner.spawners);
         wake.extend(inner.owner.take().map(|owner| owner.thread));
         wake
+    }
+
+    pub(super) fn has_runners(&self) -> bool {
+        self.0.lock().runners > 0
     }
 
     /// Whether some runner that was asked for has not come.
@@ -554,6 +580,15 @@ impl Queue {
     /// Enters the scope's own thread as awake.
     pub(super) fn wake(&self) {
         self.0.lock().owner = None;
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let inner = &mut *self.0.lock();
+        let (entries, running) = (mem::take(&mut inner.entries), mem::take(&mut inner.running));
+        let (hands, full) = (mem::take(&mut inner.hands), mem::take(&mut inner.full));
+        Lists { entries, running, hands, full }.keep();
     }
 }
 

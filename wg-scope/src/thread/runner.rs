@@ -12,7 +12,7 @@ use wg_core::sync::{current, park_until, times};
 use super::frame;
 use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
-use super::queue::Next;
+use super::queue::{Begun, Hand, Next};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::context::Role;
@@ -21,11 +21,13 @@ impl Client for Shared {
     fn work(self: Arc<Self>) {
         self.queue.attached();
         let _frame = frame::enter(&self, Role::Task);
+        let hand = Hand::default();
         let mut begun = None;
         loop {
-            let (next, follow, stays) = self.queue.next_or_detach(begun.take());
+            work_in_hand(&hand, begun);
+            let (next, follow, stays) = self.queue.next_or_detach(begun.take(), &hand);
             self.follow(follow);
-            let next = if next.is_none() && stays { linger(&self) } else { next };
+            let next = if next.is_none() && stays { linger(&self, &hand) } else { next };
             let Some(Next { job, index, begun: now }) = next else {
                 if stays {
                     continue;
@@ -63,10 +65,10 @@ const LOOKS: usize = times(34) - times(2);
 /// task. Also where the scope has ended meanwhile: if scopes come one after the other, each with so
 /// little that its own thread does all, whoever would come for the next would only be in the way; what
 /// is still there a little later finds a thread that is awake.
-fn linger(scope: &Arc<Shared>) -> Option<Next> {
+fn linger(scope: &Arc<Shared>, hand: &Hand) -> Option<Next> {
     for () in repeat_n((), LOOKS) {
         std::thread::yield_now();
-        let (next, _) = scope.queue.next(None);
+        let (next, _) = scope.queue.next(None, Some(hand));
         if next.is_some() {
             return next;
         }
@@ -77,7 +79,7 @@ fn linger(scope: &Arc<Shared>) -> Option<Next> {
 
 /// Runs one task of this scope here, if one may begin.
 pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
-    let (next, _) = scope.queue.next(None);
+    let (next, _) = scope.queue.next(None, None);
     let Some(Next { job, index, begun }) = next else { return false };
     with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
@@ -139,7 +141,8 @@ fn is_about_to_end(scope: &Shared) -> bool {
 }
 
 fn work_off(scope: &Arc<Shared>) {
-    let (mut next, _) = scope.queue.next(None);
+    let hand = Hand::default();
+    let (mut next, _) = scope.queue.next(None, Some(&hand));
     if next.is_none() {
         return;
     }
@@ -147,11 +150,21 @@ fn work_off(scope: &Arc<Shared>) {
         let _frame = frame::enter(scope, Role::Task);
         while let Some(Next { job, index, begun }) = next.take() {
             job.run(index);
-            let (after, follow) = scope.queue.next(Some(begun));
+            work_in_hand(&hand, Some(begun));
+            let (after, follow) = scope.queue.next(Some(begun), Some(&hand));
             scope.follow(follow);
             next = after;
         }
     });
+}
+
+/// Runs what was taken ahead, and nobody has taken over.
+fn work_in_hand(hand: &Hand, begun: Option<Begun>) {
+    if begun.is_some_and(Begun::is_several) {
+        while let Some((job, index)) = hand.next() {
+            job.run(index);
+        }
+    }
 }
 
 /// Unwinding out of a scope whose tasks may be running would let them borrow what is gone. Nothing

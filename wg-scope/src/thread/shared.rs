@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use wg_core::WaitGroup;
 use wg_core::sync::{AtomicBool, Ordering};
 
-use super::job::Job;
+use super::job::{Job, Membership};
 use super::pool::{self, Pool};
 use super::queue::{Follow, Queue};
 use crate::options::Options;
@@ -87,7 +87,8 @@ impl Shared {
 
     /// Queues a counted task, and finds somebody to run it. Returns its index.
     pub(super) fn push(self: &Arc<Self>, job: Job) -> u64 {
-        let (index, follow) = self.queue.push(job, pool::cores());
+        let enter = || Some(Membership::of(self));
+        let (index, follow) = self.queue.push(job, pool::cores(), enter);
         self.follow(follow);
         index
     }
@@ -119,12 +120,14 @@ impl Shared {
 
     /// Does what follows from a change of the queue.
     pub(super) fn follow(self: &Arc<Self>, follow: Follow) {
-        for thread in follow.wake {
+        let Follow { wake, ask, left } = follow;
+        for thread in wake {
             thread.unpark();
         }
-        if follow.ask {
+        if ask {
             self.lend();
         }
+        drop(left);
     }
 
     /// Asks for the runner that the queue counts as asked for. Returns whether one may come; if

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use wg_core::Token;
 use wg_core::sync::{Mutex, current};
 
 use super::frame;
@@ -38,9 +37,9 @@ pub(super) trait Join<T>: Send + Sync {
 }
 
 /// Where a task stands. The lock around it decides who runs the task and who settles its result.
-enum Stage<'scope, F, T> {
-    /// Not begun. Who takes the closure runs it, and ends the membership when all is dropped.
-    Queued(F, Token<'scope>, Holder),
+enum Stage<F, T> {
+    /// Not begun. Who takes the closure runs it.
+    Queued(F, Holder),
     Running(Holder),
     Ended(Outcome<T>, usize),
     /// The result is somebody's, or nobody's any more. Nothing of the user's is left in here.
@@ -58,7 +57,7 @@ pub(super) struct Cell<'scope, F, T, S> {
     scope: &'scope Arc<Shared>,
     label: Label,
     settle: S,
-    stage: Mutex<Stage<'scope, F, T>>,
+    stage: Mutex<Stage<F, T>>,
 }
 
 impl<'scope, F, T, S> Cell<'scope, F, T, S>
@@ -69,13 +68,13 @@ where
 {
     /// Creates a task whose handle is held.
     pub(super) fn held(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
-        let stage = Stage::Queued(closure, scope.group.token(), Holder::Busy);
+        let stage = Stage::Queued(closure, Holder::Busy);
         Cell { scope, label, settle, stage: Mutex::new(stage) }
     }
 
     /// Creates a task that nobody holds a handle of.
     pub(super) fn free(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
-        let stage = Stage::Queued(closure, scope.group.token(), Holder::Gone);
+        let stage = Stage::Queued(closure, Holder::Gone);
         Cell { scope, label, settle, stage: Mutex::new(stage) }
     }
 
@@ -84,12 +83,12 @@ where
     }
 
     /// Takes the closure, if the task has not begun.
-    fn begin(&self) -> Option<(F, Token<'scope>)> {
+    fn begin(&self) -> Option<F> {
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Queued(closure, token, holder) => {
+            Stage::Queued(closure, holder) => {
                 *stage = Stage::Running(holder);
-                Some((closure, token))
+                Some(closure)
             }
             other => {
                 *stage = other;
@@ -98,9 +97,9 @@ where
         }
     }
 
-    /// Runs a task that was begun. When the token goes, at the very end, everything of the user's
-    /// has been dropped or handed over (rule 1).
-    fn execute(&self, index: u64, closure: F, token: Token<'scope>) {
+    /// Runs a task that was begun. At the end everything of the user's has been dropped or handed over
+    /// (rule 1).
+    fn execute(&self, index: u64, closure: F) {
         let told = context::told();
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
@@ -127,7 +126,6 @@ where
         };
         self.deliver(index, outcome, order);
         self.scope.obey(verdict);
-        drop(token);
     }
 
     fn panicked(&self, index: u64, payload: Payload) -> Stopped {
@@ -186,8 +184,10 @@ where
         let queue = &self.scope.queue;
         if self.scope.skips(index) {
             // Nothing of it will run, so it needs no slot.
-            self.scope.follow(queue.retract(index));
+            let (begun, follow) = queue.take_in_slot(index, self.task(index));
+            self.scope.follow(follow);
             self.run(index);
+            queue.end_in_slot(begun);
         } else if self.has_slot() {
             let (begun, follow) = queue.take_in_slot(index, self.task(index));
             self.scope.follow(follow);
@@ -254,8 +254,8 @@ where
         match mem::replace(&mut *stage, Stage::Taken) {
             Stage::Ended(outcome, _) => return Some(outcome),
             Stage::Running(_) => *stage = Stage::Running(Holder::Joining(waker.clone())),
-            Stage::Queued(closure, token, _) => {
-                *stage = Stage::Queued(closure, token, Holder::Joining(waker.clone()));
+            Stage::Queued(closure, _) => {
+                *stage = Stage::Queued(closure, Holder::Joining(waker.clone()));
             }
             Stage::Taken => unreachable!("a task is joined once"),
         }
@@ -286,8 +286,8 @@ where
     S: Settle<T> + Send + Sync + 'scope,
 {
     fn run(&self, index: u64) {
-        if let Some((closure, token)) = self.begin() {
-            self.execute(index, closure, token);
+        if let Some(closure) = self.begin() {
+            self.execute(index, closure);
         }
     }
 
@@ -316,8 +316,8 @@ where
     fn abandon(&self, index: u64) {
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Queued(closure, token, _) => {
-                *stage = Stage::Queued(closure, token, Holder::Gone);
+            Stage::Queued(closure, _) => {
+                *stage = Stage::Queued(closure, Holder::Gone);
             }
             Stage::Running(_) => *stage = Stage::Running(Holder::Gone),
             Stage::Ended(outcome, order) => {

@@ -126,7 +126,7 @@ fn rule_21_a_value_that_arrives_late_is_returned() {
             Ok(7)
         });
     assert_eq!(late, Ok(7));
-    let late = wg::options().timeout(Duration::from_millis(1)).scope(|s| {
+    let late = wg::options().timeout(Duration::from_millis(100)).scope(|s| {
         let task = s.spawn(|| {
             until(|| s.is_cancelled());
             8

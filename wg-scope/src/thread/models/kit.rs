@@ -11,7 +11,7 @@ use wg_core::sync::{Mutex, Ordering::Relaxed, Thread, current, park_until, rely_
 use crate::task_info::{Label, TaskInfo};
 use crate::thread::job::{Job, Run};
 use crate::thread::pool::Client;
-use crate::thread::queue::{Follow, Queue};
+use crate::thread::queue::{Begun, Follow, Hand, Queue};
 use crate::thread::shared::Shared;
 
 /// Runs a model in every order with at most three preemptions.
@@ -153,9 +153,14 @@ pub(super) fn task(index: u64) -> TaskInfo {
 /// Works a queue off, as a runner that was asked for does; see `Shared::work`.
 pub(super) fn work(queue: &Queue) {
     queue.attached();
-    let mut begun = None;
+    let (hand, mut begun) = (Hand::default(), None);
     loop {
-        let (next, follow, stays) = queue.next_or_detach(begun.take());
+        if begun.is_some_and(Begun::is_several) {
+            while let Some((job, index)) = hand.next() {
+                job.run(index);
+            }
+        }
+        let (next, follow, stays) = queue.next_or_detach(begun.take(), &hand);
         wake(follow);
         match next {
             Some(next) => {
@@ -166,6 +171,11 @@ pub(super) fn work(queue: &Queue) {
             None => return,
         }
     }
+}
+
+/// Queues a job that is in no scope.
+pub(super) fn push(queue: &Queue, job: Job, most: usize) -> (u64, Follow) {
+    queue.push(job, most, || None)
 }
 
 /// Wakes those who are to be woken. Returns whether a runner is asked for.
@@ -184,6 +194,11 @@ pub(super) struct Lent {
 /// Lends a runner to a scope.
 pub(super) fn lend(scope: &Arc<Shared>) -> Lent {
     scope.queue.ask(1);
+    lend_asked(scope)
+}
+
+/// Lends a runner to a scope in which one was asked for.
+pub(super) fn lend_asked(scope: &Arc<Shared>) -> Lent {
     let its = Arc::clone(scope);
     Lent::is(scope, move || its.work())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wg_core::sync::{current, park_until};
 
-use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, task, wake, work};
+use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, push, task, wake, work};
 use crate::thread::job::Job;
 use crate::thread::queue::{Guest, Queue};
 
@@ -25,7 +25,7 @@ fn rule_14_a_task_that_is_pushed_as_the_runner_leaves_is_taken_by_it_or_asks_for
             move || work(&queue)
         });
         for _ in 0..2 {
-            let (_, follow) = queue.push(counted(&ran), 1);
+            let (_, follow) = push(&queue, counted(&ran), 1);
             if wake(follow) {
                 work(&queue);
             }
@@ -48,14 +48,68 @@ fn rule_12_a_task_that_waits_for_one_it_pushed_gets_a_runner_at_work_or_a_new_on
         let (inner, gate) = (Arc::clone(&queue), Gate::new());
         let outer = Step::job(move || {
             let (queue, opener) = (Arc::clone(&inner), Arc::clone(&gate));
-            let (_, follow) = queue.push(Step::job(move || opener.open()), 2);
+            let (_, follow) = push(&queue, Step::job(move || opener.open()), 2);
             let more = wake(follow).then(|| loom::thread::spawn(move || work(&queue)));
             gate.pass();
             join(more);
         });
-        assert!(wake(queue.push(outer, 2).1));
+        assert!(wake(push(&queue, outer, 2).1));
         work(&queue);
         join([runner]);
+    });
+}
+
+/// A runner takes two at once, and the first waits for the second: whoever finds the queue empty takes
+/// it over. The one that has it in hand may also come to it.
+#[test]
+fn rule_12_a_task_that_waits_for_one_in_the_same_hand_does_not_wait_for_ever() {
+    explore(|| {
+        let (queue, gate) = (Arc::new(Queue::new(usize::MAX)), Gate::new());
+        let ran = Arc::new(Count::default());
+        queue.ask(2);
+        let (waiter, opener) = (Arc::clone(&gate), gate);
+        assert!(!wake(push(&queue, Step::job(move || waiter.pass()), 2).1));
+        assert!(!wake(push(&queue, Step::job(move || opener.open()), 2).1));
+        for _ in 0..2 {
+            assert!(!wake(push(&queue, counted(&ran), 2).1));
+        }
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        work(&queue);
+        join([runner]);
+        assert_eq!(ran.get(), 2);
+    });
+}
+
+/// What a runner has in hand is called back when a limit is set, taken out by one who joins it, or
+/// begun: by one of them.
+#[test]
+fn rule_11_what_is_in_a_hand_is_begun_once_or_taken_out() {
+    explore(|| {
+        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+        queue.ask(2);
+        for _ in 0..4 {
+            assert!(!wake(push(&queue, counted(&ran), 2).1));
+        }
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        let before = queue.numbers();
+        assert!(!wake(queue.set_limit(1, 2)));
+        // The second of those that are in hand, if it has not begun.
+        let (begun, follow) = queue.take_in_slot(1, task(1));
+        assert!(!wake(follow));
+        queue.end_in_slot(begun);
+        let after = queue.numbers();
+        assert!(after.waiting <= before.waiting);
+        work(&queue);
+        join([runner]);
+        let (numbers, ran) = (queue.numbers(), ran.get());
+        assert_eq!((numbers.waiting, numbers.running), (0, 0));
+        assert!((3..=4).contains(&ran), "one was taken out, or had begun");
     });
 }
 
@@ -68,7 +122,7 @@ fn rule_14_an_owner_that_falls_asleep_hears_of_a_task() {
         let pusher = loom::thread::spawn({
             let (queue, ran) = (Arc::clone(&queue), Arc::clone(&ran));
             move || {
-                let (_, follow) = queue.push(counted(&ran), 1);
+                let (_, follow) = push(&queue, counted(&ran), 1);
                 if wake(follow) {
                     // None can be had.
                     queue.refuse().into_iter().for_each(|thread| thread.unpark());
@@ -76,7 +130,7 @@ fn rule_14_an_owner_that_falls_asleep_hears_of_a_task() {
             }
         });
         while ran.get() == 0 {
-            let (next, follow) = queue.next(None);
+            let (next, follow) = queue.next(None, None);
             assert!(!wake(follow));
             if let Some(next) = next {
                 next.job.run(next.index);
@@ -97,7 +151,7 @@ fn rule_14_an_owner_that_stands_by_hears_that_nobody_comes() {
     exhaust(|| {
         let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
         queue.ask(1);
-        assert!(!wake(queue.push(counted(&ran), 1).1));
+        assert!(!wake(push(&queue, counted(&ran), 1).1));
         let pool = loom::thread::spawn({
             let queue = Arc::clone(&queue);
             move || queue.refuse().into_iter().for_each(|thread| thread.unpark())
@@ -106,7 +160,7 @@ fn rule_14_an_owner_that_stands_by_hears_that_nobody_comes() {
             queue.stand_by(current());
             if queue.is_deserted() {
                 queue.refuse();
-                let next = queue.next(None).0.unwrap();
+                let next = queue.next(None, None).0.unwrap();
                 next.job.run(next.index);
                 assert!(!wake(queue.end(next.begun, 1)));
             } else {
@@ -124,9 +178,9 @@ fn rule_11_a_guest_and_the_sleeper_whose_slot_it_uses_take_turns() {
     exhaust(|| {
         let (queue, door, seen) =
             (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
-        assert!(wake(queue.push(Step::job(|| ()), 1).1));
+        assert!(wake(push(&queue, Step::job(|| ()), 1).1));
         queue.attached();
-        let holder = queue.next(None).0.unwrap();
+        let holder = queue.next(None, None).0.unwrap();
         door.enter();
         let guest = loom::thread::spawn({
             let (queue, door, seen) = (Arc::clone(&queue), Arc::clone(&door), Arc::clone(&seen));
@@ -177,7 +231,7 @@ fn rule_09_two_runners_at_a_limit_of_one_run_one_task_at_a_time() {
                 ran.up();
                 door.leave();
             });
-            assert!(!wake(queue.push(job, 2).1));
+            assert!(!wake(push(&queue, job, 2).1));
         }
         let other = loom::thread::spawn({
             let queue = Arc::clone(&queue);
@@ -196,8 +250,8 @@ fn rule_09_a_limit_that_goes_up_finds_somebody_for_what_waits() {
         let (queue, gate) = (Arc::new(Queue::new(1)), Gate::new());
         queue.ask(1);
         let (waiter, opener) = (Arc::clone(&gate), gate);
-        assert!(!wake(queue.push(Step::job(move || waiter.pass()), 2).1));
-        assert!(!wake(queue.push(Step::job(move || opener.open()), 2).1));
+        assert!(!wake(push(&queue, Step::job(move || waiter.pass()), 2).1));
+        assert!(!wake(push(&queue, Step::job(move || opener.open()), 2).1));
         let runner = loom::thread::spawn({
             let queue = Arc::clone(&queue);
             move || work(&queue)
@@ -215,16 +269,16 @@ fn rule_11_a_slot_that_was_handed_over_comes_back() {
     exhaust(|| {
         let (queue, door, seen) =
             (Arc::new(Queue::new(1)), Arc::new(Narrow::default()), Gate::new());
-        assert!(wake(queue.push(Step::job(|| ()), 1).1));
+        assert!(wake(push(&queue, Step::job(|| ()), 1).1));
         queue.attached();
-        let holder = queue.next(None).0.unwrap();
+        let holder = queue.next(None, None).0.unwrap();
         let (its_door, opener) = (Arc::clone(&door), Arc::clone(&seen));
         let job = Step::job(move || {
             its_door.enter();
             opener.open();
             its_door.leave();
         });
-        assert!(!wake(queue.push(job, 1).1));
+        assert!(!wake(push(&queue, job, 1).1));
         door.enter();
         door.leave();
         assert!(!wake(queue.fall_asleep(1)));
@@ -252,7 +306,7 @@ fn rule_10_one_who_hopes_for_room_hears_of_every_end() {
         let queue = Arc::new(Queue::new(1));
         queue.ask(1);
         for _ in 0..2 {
-            assert!(!wake(queue.push(Step::job(|| ()), 1).1));
+            assert!(!wake(push(&queue, Step::job(|| ()), 1).1));
         }
         let runner = loom::thread::spawn({
             let queue = Arc::clone(&queue);
@@ -270,8 +324,8 @@ fn rule_10_one_who_hopes_for_room_hears_of_every_end() {
 fn rule_11_one_who_hopes_for_a_slot_hears_of_its_end() {
     exhaust(|| {
         let (queue, door) = (Arc::new(Queue::new(1)), Arc::new(Narrow::default()));
-        assert!(wake(queue.push(Step::job(|| ()), 1).1));
-        let holder = queue.next(None).0.unwrap();
+        assert!(wake(push(&queue, Step::job(|| ()), 1).1));
+        let holder = queue.next(None, None).0.unwrap();
         let stranger = loom::thread::spawn({
             let (queue, door) = (Arc::clone(&queue), Arc::clone(&door));
             move || {
@@ -289,7 +343,7 @@ fn rule_11_one_who_hopes_for_a_slot_hears_of_its_end() {
         });
         door.enter();
         door.leave();
-        let (next, follow) = queue.next(Some(holder.begun));
+        let (next, follow) = queue.next(Some(holder.begun), None);
         assert!(next.is_none() && !wake(follow));
         join([stranger]);
     });

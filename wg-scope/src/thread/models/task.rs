@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kit::{Count, Deed, Dropped, Lent, explore, lend};
+use super::kit::{Count, Deed, Dropped, Lent, explore, lend, lend_asked};
 use crate::options::options;
 
 /// The joiner finds the task queued, running or ended. A waker that is stored after the look is
@@ -108,6 +108,27 @@ fn rule_11_a_task_that_is_joined_is_begun_once_whoever_comes_first() {
             runner
         });
         assert_eq!(ran.get(), 1);
+        runner.join();
+    });
+}
+
+/// Without a limit a runner takes two at once. The second is joined while that one has it in hand.
+#[test]
+fn rule_11_a_task_that_is_joined_out_of_a_hand_is_begun_once() {
+    explore(|| {
+        let (deed, ran) = (Deed::default(), Count::default());
+        let runner = options().scope(|s| {
+            s.shared().queue.ask(1);
+            let mut tasks: Vec<_> = (0..4).map(|_| s.spawn(|| ran.up())).collect();
+            let second = tasks.remove(1);
+            let runner = lend_asked(s.shared());
+            second.join();
+            assert!(ran.get() > 0);
+            deed.act();
+            runner
+        });
+        deed.assert_seen();
+        assert_eq!(ran.get(), 4);
         runner.join();
     });
 }

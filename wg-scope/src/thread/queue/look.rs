@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use wg_core::sync;
 
-use super::{Inner, Queue};
+use super::{Entry, Inner, Queue, Running};
 use crate::task_info::TaskInfo;
 use crate::thread::pool::Progress;
 
@@ -29,14 +29,15 @@ impl Queue {
     pub(in crate::thread) fn progress(&self) -> Progress {
         let mut inner = self.0.lock();
         inner.stamp();
-        let taken = inner.taken;
+        let in_hand = inner.hands.iter().map(|(_, hand)| hand.taken()).sum();
+        let taken = inner.taken.wrapping_add(in_hand);
         let seen = mem::replace(&mut inner.seen, taken);
         if !inner.can_take() {
             return Progress::Fine;
         }
         let most = inner.slots.room();
         Progress::Waiting {
-            tasks: inner.waiting.min(most),
+            tasks: (inner.waiting + inner.ahead()).min(most),
             runners: inner.runners,
             asked: inner.asked,
             taken: taken.wrapping_sub(seen),
@@ -46,8 +47,14 @@ impl Queue {
 
     pub(in crate::thread) fn numbers(&self) -> Numbers {
         let inner = self.0.lock();
-        let waiting = inner.waiting + inner.pending.len();
-        Numbers { spawned: inner.spawned, waiting, running: inner.running.len() }
+        let mut waiting = inner.waiting + inner.pending.len();
+        let mut running = inner.running.len();
+        for (_, hand) in &inner.hands {
+            let (runs, ahead) = hand.look(|current, ahead| (current.is_some(), ahead.len()));
+            running += usize::from(runs);
+            waiting += ahead;
+        }
+        Numbers { spawned: inner.spawned, waiting, running }
     }
 
     /// Begins to count the age of what runs.
@@ -59,24 +66,44 @@ impl Queue {
     pub(in crate::thread) fn alive(&self, most: usize) -> Vec<Seen> {
         let mut inner = self.0.lock();
         inner.stamp();
-        let running = inner
-            .running
-            .iter()
-            .map(|(_, running)| Seen { task: running.task.clone(), since: running.since });
+        let mut seen: Vec<_> = inner.running.iter().map(|(_, running)| running.seen()).collect();
+        let mut waiting = Vec::new();
+        for (_, hand) in &inner.hands {
+            hand.look(|current, ahead| {
+                seen.extend(current.map(|running| running.seen()));
+                waiting.extend(ahead.iter().take(most).flat_map(Entry::seen));
+            });
+        }
         let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let waiting = inner.entries.iter().chain(pending).flat_map(|entry| {
-            let seen = || Seen { task: entry.job.info(entry.index), since: None };
-            std::iter::repeat_with(seen).take(entry.shares)
-        });
-        running.chain(waiting).take(most).collect()
+        let behind = inner.entries.iter().chain(pending).flat_map(Entry::seen);
+        seen.extend(waiting.into_iter().chain(behind).take(most.saturating_sub(seen.len())));
+        seen.truncate(most);
+        seen
     }
 }
 
 impl Inner {
     fn stamp(&mut self) {
         let mut now = None;
-        for (_, running) in &mut self.running {
+        let mut stamp = |running: &mut Running| {
             running.since.get_or_insert_with(|| *now.get_or_insert_with(sync::now));
+        };
+        self.running.iter_mut().for_each(|(_, running)| stamp(running));
+        for (_, hand) in &self.hands {
+            hand.look(|current, _| current.map(&mut stamp));
         }
+    }
+}
+
+impl Running {
+    fn seen(&self) -> Seen {
+        Seen { task: self.task.clone(), since: self.since }
+    }
+}
+
+impl Entry {
+    fn seen(&self) -> impl Iterator<Item = Seen> {
+        let seen = || Seen { task: self.job.info(self.index), since: None };
+        std::iter::repeat_with(seen).take(self.shares)
     }
 }

@@ -1,0 +1,109 @@
+//! What a runner has taken out of the queue ahead: where nothing limits how many tasks run at once, it
+//! takes several for one round of the queue's lock, and begins them one after the other. They are
+//! still there for others, who take them over as soon as the queue itself is empty: whoever has them
+//! in hand may be blocked.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use wg_core::sync::Mutex;
+
+use super::{Entry, Running};
+use crate::thread::job::Job;
+
+/// The tasks that one runner has in hand. Its lock is taken with that of the queue held, never the
+/// other way round. Only with both held anything is laid into a hand.
+#[derive(Clone)]
+pub(in crate::thread) struct Hand(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    /// In the order of the queue.
+    ahead: VecDeque<Entry>,
+    current: Option<Running>,
+    /// How many were begun that the queue has not heard of.
+    taken: u64,
+}
+
+impl Default for Hand {
+    fn default() -> Self {
+        Hand(Arc::new(Mutex::new(Held::default())))
+    }
+}
+
+impl Hand {
+    /// Gives back the task that was begun before, and begins the next that is in hand.
+    pub(in crate::thread) fn next(&self) -> Option<(Job, u64)> {
+        let mut held = self.0.lock();
+        let ended = held.current.take();
+        let next = held.begin();
+        drop(held);
+        // A name may be the last to be let go of.
+        drop(ended);
+        next
+    }
+
+    /// Lays down tasks of which none has begun.
+    pub(super) fn fill(&self, entries: impl Iterator<Item = Entry>) {
+        self.0.lock().ahead.extend(entries);
+    }
+
+    /// Begins the first of what was laid down.
+    pub(super) fn begin(&self) -> Option<(Job, u64)> {
+        self.0.lock().begin()
+    }
+
+    /// Gives back what was begun last, and how many were; nothing is in hand any more.
+    pub(super) fn settle(&self) -> (Option<Running>, u64) {
+        let mut held = self.0.lock();
+        debug_assert!(held.ahead.is_empty(), "who settles has begun all that was in hand");
+        (held.current.take(), mem::take(&mut held.taken))
+    }
+
+    /// Takes the back half of what has not begun, and how many are left.
+    pub(super) fn take_half(&self) -> (VecDeque<Entry>, usize) {
+        let mut held = self.0.lock();
+        let left = held.ahead.len() / 2;
+        (held.ahead.split_off(left), left)
+    }
+
+    /// Takes all that has not begun.
+    pub(super) fn take_all(&self) -> VecDeque<Entry> {
+        mem::take(&mut self.0.lock().ahead)
+    }
+
+    /// Takes out what has not begun and has this key.
+    pub(super) fn retract(&self, key: u64) -> Option<Entry> {
+        let ahead = &mut self.0.lock().ahead;
+        let place = ahead.binary_search_by_key(&key, |entry| entry.key).ok()?;
+        ahead.remove(place)
+    }
+
+    pub(super) fn ahead(&self) -> usize {
+        self.0.lock().ahead.len()
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.0.lock().taken
+    }
+
+    /// Shows what runs and what has not begun.
+    pub(super) fn look<R>(
+        &self,
+        look: impl FnOnce(Option<&mut Running>, &VecDeque<Entry>) -> R,
+    ) -> R {
+        let mut held = self.0.lock();
+        let Held { ahead, current, .. } = &mut *held;
+        look(current.as_mut(), ahead)
+    }
+}
+
+impl Held {
+    fn begin(&mut self) -> Option<(Job, u64)> {
+        let Entry { job, index, .. } = self.ahead.pop_front()?;
+        self.taken += 1;
+        self.current = Some(Running { task: job.info(index), since: None });
+        Some((job, index))
+    }
+}
