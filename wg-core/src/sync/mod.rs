@@ -21,6 +21,8 @@ mod imp;
 
 #[cfg(any(wg_loom, wg_shuttle))]
 mod clock;
+#[cfg(not(wg_loom))]
+mod place;
 
 // What the macros of these two sides expand to.
 #[cfg(wg_loom)]
@@ -36,6 +38,11 @@ pub use self::imp::{
 };
 pub use crate::{array_of, const_fn, global};
 pub use std::sync::atomic::Ordering;
+
+#[cfg(not(wg_loom))]
+pub use self::place::UnsafeCell;
+#[cfg(wg_loom)]
+pub use ::loom::cell::UnsafeCell;
 
 #[cfg(not(wg_loom))]
 pub use self::imp::thread_local;

@@ -9,7 +9,7 @@ use wg_core::sync::Mutex;
 use super::job::Run;
 use super::large::Unboxing;
 use super::shared::Shared;
-use super::task::Cell;
+use super::task::Todo;
 use super::wait::wait;
 use crate::cause::{Cause, Stopped};
 use crate::failures::Report;
@@ -147,7 +147,7 @@ where
             self.skip(self.info(index), closure, &settle);
             drop(settle);
         } else {
-            Cell::free(self.scope, self.label.clone(), closure, settle).run(index);
+            Todo::new(self.scope, self.label.clone(), settle).run(index, closure);
         }
         drop(token);
     }

@@ -19,13 +19,25 @@ use super::pool;
 use super::queue::{Begun, Guest};
 use super::ring::{Driver, Ring, needs_hands};
 use super::shared::Shared;
-use super::task::Join;
 use super::wait::{Vain, wait};
 use crate::context::{self, Role};
 use crate::ending::Ending;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
+
+/// A future as its handle sees it that blocks.
+pub(super) trait Join<T>: Send + Sync {
+    /// Blocks until the future has ended, and polls it meanwhile where nobody else may.
+    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain>;
+
+    /// Gives the result up: it is settled by whoever finds it first, here or at the future's end.
+    fn abandon(&self, index: u64);
+
+    fn is_finished(&self) -> bool;
+
+    fn info(&self, index: u64) -> TaskInfo;
+}
 
 /// A future as its handle sees it.
 pub(super) trait Await<T>: Join<T> {
@@ -142,7 +154,7 @@ where
     fn carry_out(&self, home: &Arc<Shared>, index: u64, job: Option<&Job>, what: Move) {
         match (what, job) {
             (Move::Nothing, _) => {}
-            (Move::Queue, Some(job)) => home.requeue(job.share(), index),
+            (Move::Queue, Some(job)) => home.requeue(again(job), index),
             (Move::Shelve, Some(job)) => self.shelve(home, index, job),
             (Move::Unshelve(key), _) => home.unshelve(key),
             (Move::Drop(key), _) => drop(home.queue.unkeep(key)),
@@ -151,7 +163,7 @@ where
     }
 
     fn shelve(&self, home: &Arc<Shared>, index: u64, job: &Job) {
-        let key = home.queue.shelve(job.share(), index);
+        let key = home.queue.shelve(again(job), index);
         let what = self.ring.step(|bell| bell.shelved(key));
         self.carry_out(home, index, None, what);
     }
@@ -226,6 +238,10 @@ where
         // All slots may be taken. A runner will come to it, or a slot becomes free for it.
         home.queue.has_room_for(guest(home), current()).then_some(Turn::PollAsGuest)
     }
+}
+
+fn again(job: &Job) -> Job {
+    job.share().expect("a future's job may be run several times")
 }
 
 fn has_slot(home: &Arc<Shared>) -> bool {

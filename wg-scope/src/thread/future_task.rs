@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use super::future::Await;
-use super::task::Join;
+use super::future::{Await, Join};
+use super::large::unbox;
 use super::wait::Vain;
 use crate::cause::Stopped;
 use crate::context;
@@ -293,12 +293,5 @@ impl<T> Join<T> for Unboxed<'_, T> {
 impl<T> Await<T> for Unboxed<'_, T> {
     fn poll_end(&self, index: u64, again: &mut bool, context: &Context<'_>) -> Poll<Outcome<T>> {
         self.0.poll_end(index, again, context).map(unbox)
-    }
-}
-
-fn unbox<T>(outcome: Outcome<Box<T>>) -> Outcome<T> {
-    match outcome {
-        Outcome::Value(value) => Outcome::Value(*value),
-        Outcome::Lost(stopped) => Outcome::Lost(stopped),
     }
 }

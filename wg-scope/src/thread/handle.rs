@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use wg_core::sync::now;
 
-use super::task::Join;
+use super::cell::Claim;
 use super::wait::Vain;
 use crate::cause::Stopped;
 use crate::context;
@@ -19,13 +18,12 @@ use crate::task_info::TaskInfo;
 /// Dropping the handle gives the value up, not the task: it runs all the same, and the scope waits
 /// for it. A handle cannot outlive its scope; it may be moved into other tasks of it.
 pub struct Task<'scope, T> {
-    cell: Arc<dyn Join<T> + 'scope>,
-    index: u64,
+    claim: Claim<'scope, T>,
 }
 
 impl<'scope, T> Task<'scope, T> {
-    pub(super) fn new(cell: Arc<dyn Join<T> + 'scope>, index: u64) -> Self {
-        Task { cell, index }
+    pub(super) fn new(claim: Claim<'scope, T>) -> Self {
+        Task { claim }
     }
 
     /// Waits for the task and returns its value.
@@ -86,8 +84,8 @@ impl<'scope, T> Task<'scope, T> {
     /// # Blocking
     ///
     /// As [`join`](Self::join).
-    pub fn try_join(self) -> Result<T, Stopped> {
-        match self.cell.join(self.index, None) {
+    pub fn try_join(mut self) -> Result<T, Stopped> {
+        match self.claim.join(None) {
             Ok(Outcome::Value(value)) => Ok(value),
             Ok(Outcome::Lost(stopped)) => Err(context::tell(*stopped)),
             Err(Vain::Stopped(stopped)) => Err(stopped),
@@ -125,8 +123,8 @@ impl<'scope, T> Task<'scope, T> {
     /// # Blocking
     ///
     /// As [`join`](Self::join), for at most about `timeout`.
-    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, Stopped>, Self> {
-        match self.cell.join(self.index, now().checked_add(timeout)) {
+    pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, Stopped>, Self> {
+        match self.claim.join(now().checked_add(timeout)) {
             Ok(Outcome::Value(value)) => Ok(Ok(value)),
             Ok(Outcome::Lost(stopped)) => Ok(Err(context::tell(*stopped))),
             Err(Vain::Stopped(stopped)) => Ok(Err(stopped)),
@@ -137,19 +135,13 @@ impl<'scope, T> Task<'scope, T> {
     /// Returns whether the task has ended, so that [`join`](Self::join) will not block.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.cell.is_finished()
+        self.claim.has_ended()
     }
 
     /// Returns which task this is: its index, its name, and the line that spawned it.
     #[must_use]
     pub fn info(&self) -> TaskInfo {
-        self.cell.info(self.index)
-    }
-}
-
-impl<T> Drop for Task<'_, T> {
-    fn drop(&mut self) {
-        self.cell.abandon(self.index);
+        self.claim.info()
     }
 }
 

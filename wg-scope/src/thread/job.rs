@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use wg_core::Token;
 
+use super::cell::Once;
 use super::shared::Shared;
 use crate::task_info::TaskInfo;
 
-/// A task as a runner sees it.
+/// What may be run several times, as a runner sees it.
 pub(super) trait Run: Send + Sync {
     /// Runs the task, unless that was begun elsewhere.
     fn run(&self, index: u64);
@@ -26,11 +27,16 @@ pub(super) trait Run: Send + Sync {
     fn info(&self, index: u64) -> TaskInfo;
 }
 
-/// A task in a queue, whose captures live only as long as its scope.
-pub(super) struct Job(Arc<dyn Run>);
+/// What stands in a queue, whose captures live only as long as its scope.
+pub(super) enum Job {
+    /// A task, which runs once.
+    Once(Once),
+    /// What may have to be run several times: a crew, a future.
+    Often(Arc<dyn Run>),
+}
 
 impl Job {
-    /// Erases the lifetime of a task, so that threads that outlive the scope can hold it.
+    /// Erases the lifetime of a job, so that threads that outlive the scope can hold it.
     ///
     /// # Safety
     ///
@@ -43,27 +49,40 @@ impl Job {
         //   same layout and the same vtable.
         // - The bound matters only to the closure and the result inside, which the caller promises
         //   to be gone in time.
-        Job(unsafe { transmute::<Arc<dyn Run + 'scope>, Arc<dyn Run + 'static>>(task) })
+        Job::Often(unsafe { transmute::<Arc<dyn Run + 'scope>, Arc<dyn Run + 'static>>(task) })
     }
 
-    /// Runs the task, unless that was begun elsewhere.
+    /// Runs it.
+    #[inline]
     pub(super) fn run(self, index: u64) {
-        self.0.run_as(index, &self);
-    }
-
-    /// Has the task looked after again, if it waits for something.
-    pub(super) fn stir(&self) {
-        self.0.stir();
+        match self {
+            Job::Once(task) => task.run(index),
+            Job::Often(ref job) => job.run_as(index, &self),
+        }
     }
 
     /// Says which task it is.
+    #[inline]
     pub(super) fn info(&self, index: u64) -> TaskInfo {
-        self.0.info(index)
+        match self {
+            Job::Once(task) => task.info(index),
+            Job::Often(job) => job.info(index),
+        }
+    }
+
+    /// Has it looked after again, if it waits for something.
+    pub(super) fn stir(&self) {
+        if let Job::Often(job) = self {
+            job.stir();
+        }
     }
 
     /// Another one of a job that may be run several times.
-    pub(super) fn share(&self) -> Self {
-        Job(Arc::clone(&self.0))
+    pub(super) fn share(&self) -> Option<Self> {
+        match self {
+            Job::Once(_) => None,
+            Job::Often(job) => Some(Job::Often(Arc::clone(job))),
+        }
     }
 }
 
@@ -92,6 +111,6 @@ impl Membership {
 impl Job {
     /// A job that borrows nothing.
     pub(super) fn of(task: Arc<dyn Run>) -> Self {
-        Job(task)
+        Job::Often(task)
     }
 }

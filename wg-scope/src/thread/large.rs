@@ -1,11 +1,6 @@
 //! Closures and results that are too large to be moved about by value: they go by box, so that no
 //! stack has to hold them more often than the user's own code makes it.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use super::task::Join;
-use super::wait::Vain;
 use crate::outcome::{Outcome, Payload};
 use crate::settle::Settle;
 use crate::task_info::TaskInfo;
@@ -31,6 +26,23 @@ where
     Box::new(move || Box::new((*task)()))
 }
 
+/// What a task returns, as it is claimed.
+pub(super) trait Value<T> {
+    fn into_value(self) -> T;
+}
+
+impl<T> Value<T> for T {
+    fn into_value(self) -> T {
+        self
+    }
+}
+
+impl<T> Value<T> for Box<T> {
+    fn into_value(self) -> T {
+        *self
+    }
+}
+
 /// Settles what comes in a box.
 pub(super) struct Unboxing<S>(pub(super) S);
 
@@ -48,28 +60,8 @@ impl<T, S: Settle<T>> Settle<Box<T>> for Unboxing<S> {
     }
 }
 
-/// A task as a handle sees it that wants the value out of its box.
-pub(super) struct Unboxed<'scope, T>(pub(super) Arc<dyn Join<Box<T>> + 'scope>);
-
-impl<T> Join<T> for Unboxed<'_, T> {
-    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
-        self.0.join(index, deadline).map(unbox)
-    }
-
-    fn abandon(&self, index: u64) {
-        self.0.abandon(index);
-    }
-
-    fn is_finished(&self) -> bool {
-        self.0.is_finished()
-    }
-
-    fn info(&self, index: u64) -> TaskInfo {
-        self.0.info(index)
-    }
-}
-
-fn unbox<T>(outcome: Outcome<Box<T>>) -> Outcome<T> {
+/// Takes an outcome out of its box.
+pub(super) fn unbox<T>(outcome: Outcome<Box<T>>) -> Outcome<T> {
     match outcome {
         Outcome::Value(value) => Outcome::Value(*value),
         Outcome::Lost(stopped) => Outcome::Lost(stopped),

@@ -35,6 +35,7 @@ mod spawner;
 mod lent;
 mod delivery;
 mod task;
+mod cell;
 mod wait;
 mod runner;
 mod onward;

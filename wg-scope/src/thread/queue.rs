@@ -62,9 +62,9 @@ struct Owner {
     works: bool,
 }
 
-/// A job, and how often it may still be begun: 0 times if its joiner came first.
+/// A job, and how often it may still be begun; none if its joiner came first.
 struct Entry {
-    job: Job,
+    job: Option<Job>,
     index: u64,
     shares: usize,
     /// Entries are in the order of these, and a task's own is told by its index.
@@ -79,6 +79,9 @@ const fn own_key(index: u64) -> u64 {
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
 const SEVERAL: usize = times(4);
 const MOST: usize = 32;
+
+/// From how many places on a buffer that has become empty is given back.
+const ROOMY: usize = 1024;
 
 /// From which limit on whoever waits for room is woken when there is much, and not for each place.
 const MANY: usize = 8;
@@ -98,9 +101,6 @@ pub(super) enum Guest {
     /// Any other: it needs a slot that is free.
     Stranger,
 }
-
-/// What is left of entries that were taken out by their joiners.
-type Leftover = (Option<Entry>, VecDeque<Entry>);
 
 /// What was begun, to be given back at its end.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +126,14 @@ pub(super) struct Next {
     pub(super) begun: Begun,
 }
 
+/// What became of a wish to begin a task in place.
+pub(super) enum Taken {
+    Begun(Job, Begun),
+    NoRoom,
+    /// It is not in the queue: others have begun it.
+    Elsewhere,
+}
+
 /// What must be done after a change, when the lock is free.
 #[must_use]
 pub(super) struct Follow {
@@ -134,6 +142,12 @@ pub(super) struct Follow {
     pub(super) ask: bool,
     /// Nothing waits and nothing runs. To be dropped last: then the scope may end.
     pub(super) left: Option<Membership>,
+}
+
+impl Entry {
+    fn share(&self) -> Option<Job> {
+        self.job.as_ref()?.share()
+    }
 }
 
 impl Inner {
@@ -151,29 +165,37 @@ impl Inner {
         2 * self.spawned
     }
 
-    /// Takes a task's entry out that its joiner runs, if it is still there. What is left over is
-    /// to be dropped without the lock.
-    fn retract(&mut self, index: u64) -> Leftover {
+    /// Takes a task out that its joiner runs, if it is still there.
+    fn retract(&mut self, index: u64) -> Option<Job> {
         let key = own_key(index);
-        let place = self.entries.binary_search_by_key(&key, |entry| entry.key);
-        let Some(place) = place.ok().filter(|&place| self.entries[place].shares > 0) else {
-            let in_hand = self.full.iter().find_map(|&place| self.hands[place].retract(key));
-            return (in_hand, VecDeque::new());
+        let Ok(place) = self.entries.binary_search_by_key(&key, |entry| entry.key) else {
+            return self.full.iter().find_map(|&place| self.hands[place].retract(key));
         };
+        let job = self.entries[place].job.take()?;
+        self.entries[place].shares = 0;
         self.waiting -= 1;
         if self.waiting == 0 {
-            return (None, mem::take(&mut self.entries));
-        }
-        let one = if place == 0 {
-            self.entries.pop_front()
+            self.clear();
         } else if place + 1 == self.entries.len() {
-            self.entries.pop_back()
-        } else {
-            // In the middle of the queue it stays, as nothing.
-            self.entries[place].shares = 0;
-            None
-        };
-        (one, VecDeque::new())
+            self.entries.pop_back();
+        }
+        Some(job)
+    }
+
+    /// Forgets the empty entries that are left where nothing waits.
+    fn clear(&mut self) {
+        self.entries.clear();
+        if self.entries.capacity() > ROOMY {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// The first entry that is not empty.
+    fn front(&mut self) -> Option<&mut Entry> {
+        while self.entries.front()?.shares == 0 {
+            self.entries.pop_front();
+        }
+        self.entries.front_mut()
     }
 
     /// Takes what is next; several tasks, if they are many, go into `hand`.
@@ -181,21 +203,17 @@ impl Inner {
         if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
             return None;
         }
-        while self.entries.front().is_some_and(|entry| entry.shares == 0) {
-            self.entries.pop_front();
-        }
-        let entry = self.entries.front_mut()?;
-        if let (Some(hand), 1, SEVERAL.., usize::MAX) =
-            (hand, entry.shares, self.waiting, self.slots.limit())
-        {
+        let (waiting, limit) = (self.waiting, self.slots.limit());
+        let entry = self.front()?;
+        if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares, waiting, limit) {
             return self.take_several(hand);
         }
         let index = entry.index;
         let job = if entry.shares > 1 {
             entry.shares -= 1;
-            entry.job.share()
+            entry.job.as_ref()?.share()?
         } else {
-            self.entries.pop_front().expect("looked at it just now").job
+            self.entries.pop_front()?.job?
         };
         self.waiting -= 1;
         self.taken = self.taken.wrapping_add(1);
@@ -208,10 +226,7 @@ impl Inner {
         let most = (self.waiting / 2).min(MOST);
         let mut several = 0;
         let plain = std::iter::from_fn(|| {
-            while self.entries.front()?.shares == 0 {
-                self.entries.pop_front();
-            }
-            let plain = several < most && self.entries.front()?.shares == 1;
+            let plain = several < most && self.front()?.shares == 1;
             several += usize::from(plain);
             if plain { self.entries.pop_front() } else { None }
         });
@@ -389,7 +404,7 @@ impl Queue {
         inner.spawned += 1;
         inner.waiting += 1;
         inner.expects = true;
-        inner.entries.push_back(Entry { job, index, shares: 1, key: own_key(index) });
+        inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key: own_key(index) });
         (index, inner.find_somebody(Vec::new(), most))
     }
 
@@ -399,7 +414,7 @@ impl Queue {
         let index = inner.spawned;
         inner.waiting += shares;
         let key = inner.other_key();
-        inner.entries.push_back(Entry { job, index, shares, key });
+        inner.entries.push_back(Entry { job: Some(job), index, shares, key });
         inner.follow(most)
     }
 
@@ -408,13 +423,13 @@ impl Queue {
         let mut inner = self.0.lock();
         inner.waiting += 1;
         let key = inner.other_key();
-        inner.entries.push_back(Entry { job, index, shares: 1, key });
+        inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key });
         inner.find_somebody(Vec::new(), most)
     }
 
     /// Keeps the job of a future that is not to be polled before it is woken.
     pub(super) fn shelve(&self, job: Job, index: u64) -> usize {
-        self.0.lock().pending.insert(Entry { job, index, shares: 1, key: 0 })
+        self.0.lock().pending.insert(Entry { job: Some(job), index, shares: 1, key: 0 })
     }
 
     /// Queues the job of a future that was woken.
@@ -428,7 +443,7 @@ impl Queue {
     }
 
     /// Gives the job of a future back that has ended.
-    pub(super) fn unkeep(&self, key: usize) -> Job {
+    pub(super) fn unkeep(&self, key: usize) -> Option<Job> {
         self.0.lock().pending.remove(key).job
     }
 
@@ -437,9 +452,9 @@ impl Queue {
         let inner = self.0.lock();
         let pending = inner.pending.iter().map(|(_, entry)| entry);
         let waiting = inner.entries.iter().filter(|_| all);
-        let mut jobs: Vec<_> = pending.chain(waiting).map(|entry| entry.job.share()).collect();
+        let mut jobs: Vec<_> = pending.chain(waiting).filter_map(Entry::share).collect();
         for &key in inner.full.iter().filter(|_| all) {
-            inner.hands[key].look(|_, ahead| jobs.extend(ahead.iter().map(|it| it.job.share())));
+            inner.hands[key].look(|_, ahead| jobs.extend(ahead.iter().filter_map(Entry::share)));
         }
         jobs
     }
@@ -491,17 +506,15 @@ impl Queue {
         self.0.lock().enter(task, Place::Own)
     }
 
-    /// Takes a task out of the queue, to be begun as by [`begin_in_slot`](Self::begin_in_slot), or not
-    /// to begin at all.
-    pub(super) fn take_in_slot(&self, index: u64, task: TaskInfo) -> (Begun, Follow) {
+    /// Takes a task out of the queue, if it is there, to be begun as by
+    /// [`begin_in_slot`](Self::begin_in_slot), or not to begin at all.
+    pub(super) fn take_in_slot(&self, index: u64) -> Option<(Job, Begun, Follow)> {
         let mut inner = self.0.lock();
-        let leftover = inner.retract(index);
-        let begun = inner.enter(task, Place::Own);
+        let job = inner.retract(index)?;
+        let begun = inner.enter(job.info(index), Place::Own);
         // One fewer waits, and no more have begun.
         let follow = inner.after(Some(begun));
-        drop(inner);
-        drop(leftover);
-        (begun, follow)
+        Some((job, begun, follow))
     }
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use wg_core::sync::{current, now};
 
+use super::cell::{self, Claim};
 use super::crew::{Crew, Work};
 use super::entry::Entry;
 use super::frame;
 use super::handle::Task;
 use super::job::{Job, Run};
-use super::large::{Unboxed, Unboxing, boxed, is_large};
+use super::large::{Unboxing, Value, boxed, is_large};
 use super::shared::Shared;
-use super::task::{Cell, Join};
+use super::task::Todo;
 use super::wait::{Vain, wait};
 use crate::cause::{Cause, Stopped};
 use crate::closing::{split, unwinding};
@@ -174,8 +175,6 @@ impl Options {
         }
     }
 }
-
-type Handle<'scope, T> = Arc<dyn Join<T> + 'scope>;
 
 impl<'scope> Scope<'scope, '_> {
     pub(super) fn of(entry: &Entry) -> Self {
@@ -359,23 +358,11 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         S: Settle<T> + Send + Sync + 'scope,
     {
         if is_large::<F, T>() {
-            let cell = Cell::held(&self.shared, label, boxed(task), Unboxing(settle));
-            let (cell, index) = self.push_held(cell);
-            return Task::new(Arc::new(Unboxed(cell)), index);
+            let todo = Todo::new(&self.shared, label, Unboxing(settle));
+            return Task::new(self.queue_claimed(todo, boxed(task)));
         }
-        let (cell, index) = self.push_held(Cell::held(&self.shared, label, task, settle));
-        Task::new(cell, index)
-    }
-
-    fn push_held<F, T, S>(&'scope self, cell: Cell<'scope, F, T, S>) -> (Handle<'scope, T>, u64)
-    where
-        F: FnOnce() -> T + Send + 'scope,
-        T: Send + 'scope,
-        S: Settle<T> + Send + Sync + 'scope,
-    {
-        let cell = Arc::new(cell);
-        let index = self.push(Arc::clone(&cell) as _);
-        (cell, index)
+        let todo = Todo::new(&self.shared, label, settle);
+        Task::new(self.queue_claimed(todo, task))
     }
 
     /// Queues a task that nobody holds a handle of. Never blocks.
@@ -386,10 +373,38 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         S: Settle<T> + Send + Sync + 'scope,
     {
         if is_large::<F, T>() {
-            let cell = Cell::free(&self.shared, label, boxed(task), Unboxing(settle));
-            return self.push(Arc::new(cell));
+            let todo = Todo::new(&self.shared, label, Unboxing(settle));
+            return self.queue_unclaimed(todo, boxed(task));
         }
-        self.push(Arc::new(Cell::free(&self.shared, label, task, settle)))
+        self.queue_unclaimed(Todo::new(&self.shared, label, settle), task)
+    }
+
+    #[expect(unsafe_code, reason = "see `queue_unclaimed`")]
+    fn queue_claimed<F, V, S, T>(&'scope self, todo: Todo<'scope, S>, task: F) -> Claim<'scope, T>
+    where
+        F: FnOnce() -> V + Send + 'scope,
+        V: Value<T> + Send + 'scope,
+        S: Settle<V> + Send + Sync + 'scope,
+    {
+        let queue = |task| self.shared.push(Job::Once(task));
+        // SAFETY: As in `queue_unclaimed`.
+        unsafe { cell::new(todo, task, queue) }
+    }
+
+    #[expect(unsafe_code, reason = "the lifetimes of tasks are erased here")]
+    fn queue_unclaimed<F, T, S>(&'scope self, todo: Todo<'scope, S>, task: F) -> u64
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
+    {
+        // SAFETY: The job must be run before `'scope` ends. `scope` does not return, by return or by
+        // panic, before the group is empty (`finish`), and `'scope` does not end before `scope`
+        // returns. The tasks of the queue are members of the group from the push, under the queue's
+        // lock, until none waits in the queue or in a hand, and whoever took one out has run it and
+        // given it back. If queueing panics, the task leaks.
+        let task = unsafe { cell::unclaimed(todo, task) };
+        self.shared.push(Job::Once(task))
     }
 
     /// Queues a task that is counted already: it holds a token of this scope's group.
@@ -415,9 +430,6 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // ends. `scope` does not return, by return or by panic, before the group is empty
         // (`finish`), and `'scope` does not end before `scope` returns. So it is enough that each
         // kind of job holds a token of the scope's group as long as it holds anything else.
-        // - A task (`Cell`) holds one from its making until `Cell::execute` has taken the closure
-        //   out and run or dropped it, and has dropped the result or left it to a handle, which
-        //   cannot outlive `'scope` by its type.
         // - A task of an outlet (`Queued`) holds one until its closure has been run or dropped, its
         //   result has gone into the outlet or been dropped, and its hold on the outlet is gone.
         // - A crew holds one for each share that is posted or at work; a share drops its hold on
@@ -427,8 +439,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         //   `FutureCell::end` has dropped the future, and has dropped its output or left it to a
         //   handle. Its waker has no part in this: it holds no job, and after the end it finds that
         //   there is nothing to queue. A job that was queued late is that of an ended future.
-        // - If queueing panics, what the job holds is dropped with it, within `'scope`. A task that
-        //   is left in the queue after that was begun by its joiner, and is an empty cell.
+        // - If queueing panics, what the job holds is dropped with it, within `'scope`.
         // - Running a job later finds the closure taken, or no token for a share, and touches only
         //   its own lock; asking it who it is reads a label that borrows nothing; dropping it later
         //   finds nothing of the user's in it.

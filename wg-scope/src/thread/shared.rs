@@ -1,11 +1,13 @@
 //! What the body, the tasks and the runners of one scope share.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
 
 use wg_core::WaitGroup;
-use wg_core::sync::{AtomicBool, Ordering};
+use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
 use super::job::{Job, Membership};
 use super::pool::{self, Pool};
@@ -23,6 +25,8 @@ pub(super) struct Shared {
     limited: AtomicBool,
     /// The size of the stacks that its tasks want, if not the usual.
     pub(super) stack: Option<NonZeroUsize>,
+    /// Who waits for tasks that run, by their index.
+    joiners: Mutex<BTreeMap<u64, Waker>>,
     /// Whether its futures hear of a cancel.
     pub(super) stirs: AtomicBool,
     /// Where its runners come from, once it asked for one.
@@ -45,6 +49,7 @@ impl Shared {
             record: Record::new(options, policy),
             limited: AtomicBool::new(options.limit.is_some()),
             stack: options.stack_size,
+            joiners: Mutex::new(BTreeMap::new()),
             stirs: AtomicBool::new(false),
             pool: OnceLock::new(),
             opener,
@@ -82,6 +87,25 @@ impl Shared {
         if !was_limited {
             // Only in a limited scope futures are polled by those who await them.
             self.stir(true);
+        }
+    }
+
+    /// Enters who is to be woken when a task has ended.
+    pub(super) fn enter_joiner(&self, index: u64, waker: &Waker) {
+        let before = self.joiners.lock().insert(index, waker.clone());
+        drop(before);
+    }
+
+    pub(super) fn remove_joiner(&self, index: u64) {
+        let before = self.joiners.lock().remove(&index);
+        drop(before);
+    }
+
+    /// Wakes who waits for a task that has ended.
+    pub(super) fn call_joiner(&self, index: u64) {
+        let joiner = self.joiners.lock().remove(&index);
+        if let Some(waker) = joiner {
+            waker.wake();
         }
     }
 

@@ -1,18 +1,17 @@
-//! One task: a closure on its way from the queue to its handle.
+//! One task: what running it means, and how it is joined.
 
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Instant;
 
-use wg_core::sync::{Mutex, current};
+use wg_core::sync::current;
 
+use super::cell::Claim;
 use super::frame;
-use super::job::Run;
+use super::job::Job;
 use super::onward::with_room;
 use super::pool;
-use super::queue::{Begun, Guest};
+use super::queue::{Guest, Taken};
 use super::shared::Shared;
 use super::wait::{Vain, wait};
 use crate::cause::Stopped;
@@ -23,83 +22,37 @@ use crate::policy::Verdict;
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
 
-/// A task as its handle sees it.
-pub(super) trait Join<T>: Send + Sync {
-    /// Runs the task in place if it has not begun, otherwise blocks until it has ended.
-    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain>;
-
-    /// Gives the result up: it is settled by whoever finds it first, here or at the task's end.
-    fn abandon(&self, index: u64);
-
-    fn is_finished(&self) -> bool;
-
-    fn info(&self, index: u64) -> TaskInfo;
-}
-
-/// Where a task stands. The lock around it decides who runs the task and who settles its result.
-enum Stage<F, T> {
-    /// Not begun. Who takes the closure runs it.
-    Queued(F, Holder),
-    Running(Holder),
-    Ended(Outcome<T>, usize),
-    /// The result is somebody's, or nobody's any more. Nothing of the user's is left in here.
-    Taken,
-}
-
-/// Whoever holds the handle of a task that has not ended.
-enum Holder {
-    Busy,
-    Joining(Waker),
-    Gone,
-}
-
-pub(super) struct Cell<'scope, F, T, S> {
+/// A task without its closure: who it is, and what becomes of its outcome.
+pub(super) struct Todo<'scope, S> {
     scope: &'scope Arc<Shared>,
     label: Label,
     settle: S,
-    stage: Mutex<Stage<F, T>>,
 }
 
-impl<'scope, F, T, S> Cell<'scope, F, T, S>
-where
-    F: FnOnce() -> T + Send + 'scope,
-    T: Send + 'scope,
-    S: Settle<T> + Send + Sync + 'scope,
-{
-    /// Creates a task whose handle is held.
-    pub(super) fn held(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
-        let stage = Stage::Queued(closure, Holder::Busy);
-        Cell { scope, label, settle, stage: Mutex::new(stage) }
+impl<'scope, S> Todo<'scope, S> {
+    pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, settle: S) -> Self {
+        Todo { scope, label, settle }
     }
 
-    /// Creates a task that nobody holds a handle of.
-    pub(super) fn free(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
-        let stage = Stage::Queued(closure, Holder::Gone);
-        Cell { scope, label, settle, stage: Mutex::new(stage) }
+    pub(super) fn scope(&self) -> &'scope Arc<Shared> {
+        self.scope
     }
 
-    fn task(&self, index: u64) -> TaskInfo {
+    pub(super) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
     }
 
-    /// Takes the closure, if the task has not begun.
-    fn begin(&self) -> Option<F> {
-        let mut stage = self.stage.lock();
-        match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Queued(closure, holder) => {
-                *stage = Stage::Running(holder);
-                Some(closure)
-            }
-            other => {
-                *stage = other;
-                None
-            }
-        }
-    }
-
-    /// Runs a task that was begun. At the end everything of the user's has been dropped or handed over
-    /// (rule 1).
-    fn execute(&self, index: u64, closure: F) {
+    /// Runs the closure, unless the task is not to begin any more. When this returns nothing of the
+    /// user's is left but the outcome (rule 1), which is to be laid down or forgone before the verdict
+    /// is obeyed; the number orders failures by completion.
+    pub(super) fn execute<T>(
+        &self,
+        index: u64,
+        closure: impl FnOnce() -> T,
+    ) -> (Outcome<T>, usize, Verdict)
+    where
+        S: Settle<T>,
+    {
         let told = context::told();
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
@@ -124,11 +77,13 @@ where
             }
             Err(payload) => Outcome::Lost(Box::new(self.panicked(index, payload))),
         };
-        self.deliver(index, outcome, order);
-        self.scope.obey(verdict);
+        (outcome, order, verdict)
     }
 
-    fn panicked(&self, index: u64, payload: Payload) -> Stopped {
+    fn panicked<T>(&self, index: u64, payload: Payload) -> Stopped
+    where
+        S: Settle<T>,
+    {
         let task = self.task(index);
         let (echo, failure) = self.scope.panicked(payload, &task);
         if let Some((payload, order)) = failure {
@@ -137,27 +92,12 @@ where
         echo
     }
 
-    fn deliver(&self, index: u64, outcome: Outcome<T>, order: usize) {
-        let mut stage = self.stage.lock();
-        match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Running(Holder::Gone) => {
-                drop(stage);
-                self.forgo(index, outcome, order);
-            }
-            Stage::Running(holder) => {
-                *stage = Stage::Ended(outcome, order);
-                drop(stage);
-                if let Holder::Joining(waker) = holder {
-                    waker.wake();
-                }
-            }
-            _ => unreachable!("only the one who began a task ends it"),
-        }
-    }
-
     /// Settles a result that no handle claims. A panic in its drop is the task's, wherever it
     /// happens.
-    fn forgo(&self, index: u64, outcome: Outcome<T>, order: usize) {
+    pub(super) fn forgo<T>(&self, index: u64, outcome: Outcome<T>, order: usize)
+    where
+        S: Settle<T>,
+    {
         let task = self.task(index);
         let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
         if let Err(payload) = catch_unwind(settled) {
@@ -165,101 +105,14 @@ where
         }
     }
 
-    /// What this thread is to the scope if it has no slot there.
-    fn guest(&self) -> Guest {
-        if frame::is_inside_a_task_of(self.scope) { Guest::OfSleeper } else { Guest::Stranger }
-    }
-
-    /// Whether this is the body of a scope whose tasks want stacks of their own size.
-    fn is_for_runners(&self) -> bool {
-        !self.scope.runs_anywhere() && frame::role_in(self.scope) == Some(Role::Body)
-    }
-
-    fn has_slot(&self) -> bool {
-        frame::role_in(self.scope) == Some(Role::Task)
-    }
-
-    /// Runs the task in place, if this thread may run it now.
-    fn run_in_place(&self, index: u64) {
-        let queue = &self.scope.queue;
-        if self.scope.skips(index) {
-            // Nothing of it will run, so it needs no slot.
-            let (begun, follow) = queue.take_in_slot(index, self.task(index));
-            self.scope.follow(follow);
-            self.run(index);
-            queue.end_in_slot(begun);
-        } else if self.has_slot() {
-            let (begun, follow) = queue.take_in_slot(index, self.task(index));
-            self.scope.follow(follow);
-            self.run_framed(index);
-            queue.end_in_slot(begun);
-        } else if let Some(begun) = queue.take_as(self.guest(), index, self.task(index)) {
-            self.run_as_guest(index, begun);
-        }
-    }
-
-    fn run_as_guest(&self, index: u64, begun: Begun) {
-        self.run_framed(index);
-        let follow = self.scope.queue.end(begun, pool::cores());
-        self.scope.follow(follow);
-    }
-
-    fn run_framed(&self, index: u64) {
-        with_room(self.scope, || {
-            let _frame = frame::enter(self.scope, Role::Task);
-            self.run(index);
-        });
-    }
-
-    /// Waits for the end of the task, which a guest may still have to run.
-    fn await_end(
-        &self,
-        index: u64,
-        deadline: Option<Instant>,
-        sleeper: Sleeper,
-    ) -> Result<Outcome<T>, Vain> {
-        loop {
-            let step = wait(self.scope, deadline, |waker| {
-                if let Some(outcome) = self.take(waker) {
-                    return Some(Step::Ended(outcome));
-                }
-                let Sleeper::Guest(guest) = sleeper else { return None };
-                // All slots were taken. A runner will come to it, or a slot becomes free for it.
-                let may_begin =
-                    !self.has_begun() && self.scope.queue.has_room_for(guest, current());
-                may_begin.then_some(Step::MayBegin)
-            })?;
-            match (step, sleeper) {
-                (Step::Ended(outcome), _) => return Ok(outcome),
-                // It is only now that this thread has its own slots back, in other scopes: who
-                // waited for those with one of this scope in hand might wait for ever.
-                (Step::MayBegin, Sleeper::Guest(guest)) => {
-                    let begun = self.scope.queue.take_as(guest, index, self.task(index));
-                    if let Some(begun) = begun {
-                        self.run_as_guest(index, begun);
-                    }
-                }
-                (Step::MayBegin, Sleeper::Beside) => unreachable!("only guests begin anything"),
-            }
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        !matches!(*self.stage.lock(), Stage::Queued(..))
-    }
-
-    /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
-    fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
-        let mut stage = self.stage.lock();
-        match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Ended(outcome, _) => return Some(outcome),
-            Stage::Running(_) => *stage = Stage::Running(Holder::Joining(waker.clone())),
-            Stage::Queued(closure, _) => {
-                *stage = Stage::Queued(closure, Holder::Joining(waker.clone()));
-            }
-            Stage::Taken => unreachable!("a task is joined once"),
-        }
-        None
+    /// Runs a closure whose result nobody claims.
+    pub(super) fn run<T>(&self, index: u64, closure: impl FnOnce() -> T)
+    where
+        S: Settle<T>,
+    {
+        let (outcome, order, verdict) = self.execute(index, closure);
+        self.forgo(index, outcome, order);
+        self.scope.obey(verdict);
     }
 }
 
@@ -273,66 +126,93 @@ enum Step<T> {
 /// How a joiner waits.
 #[derive(Clone, Copy)]
 enum Sleeper {
-    /// For a task that others run.
+    /// For the end of the task, which others run.
     Beside,
     /// For that, or for a slot to run it in.
     Guest(Guest),
 }
 
-impl<'scope, F, T, S> Run for Cell<'scope, F, T, S>
-where
-    F: FnOnce() -> T + Send + 'scope,
-    T: Send + 'scope,
-    S: Settle<T> + Send + Sync + 'scope,
-{
-    fn run(&self, index: u64) {
-        if let Some(closure) = self.begin() {
-            self.execute(index, closure);
+/// # Joining
+impl<T> Claim<'_, T> {
+    /// Runs the task in place if it has not begun, otherwise blocks until it has ended.
+    pub(super) fn join(&mut self, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
+        if self.has_ended() {
+            return self.await_end(deadline, Sleeper::Beside);
+        }
+        // A timed join runs nothing: there would be no end to it. And a body whose stack is not for
+        // these tasks has runners that it can wait for, and hears of a cancel meanwhile.
+        let runs = self.scope().skips(self.index())
+            || (deadline.is_none() && !is_for_runners(self.scope()));
+        let sleeper = if runs { self.run_in_place() } else { Sleeper::Beside };
+        self.await_end(deadline, sleeper)
+    }
+
+    /// Runs the task in place, if this thread may run it now. Returns how to wait for its end.
+    fn run_in_place(&self) -> Sleeper {
+        let (scope, index) = (self.scope(), self.index());
+        // Where nothing of it will run it needs no slot.
+        if scope.skips(index) || frame::role_in(scope) == Some(Role::Task) {
+            if let Some((job, begun, follow)) = scope.queue.take_in_slot(index) {
+                scope.follow(follow);
+                run_framed(scope, job, index);
+                scope.queue.end_in_slot(begun);
+            }
+            return Sleeper::Beside;
+        }
+        let guest =
+            if frame::is_inside_a_task_of(scope) { Guest::OfSleeper } else { Guest::Stranger };
+        self.run_as_guest(guest)
+    }
+
+    fn run_as_guest(&self, guest: Guest) -> Sleeper {
+        let (scope, index) = (self.scope(), self.index());
+        match scope.queue.take_as(guest, index) {
+            Taken::Begun(job, begun) => {
+                run_framed(scope, job, index);
+                let follow = scope.queue.end(begun, pool::cores());
+                scope.follow(follow);
+                Sleeper::Beside
+            }
+            Taken::NoRoom => Sleeper::Guest(guest),
+            Taken::Elsewhere => Sleeper::Beside,
         }
     }
 
-    fn info(&self, index: u64) -> TaskInfo {
-        self.task(index)
+    /// Waits for the end of the task, which a guest may still have to run.
+    fn await_end(
+        &mut self,
+        deadline: Option<Instant>,
+        mut sleeper: Sleeper,
+    ) -> Result<Outcome<T>, Vain> {
+        let scope = Arc::clone(self.scope());
+        loop {
+            let step = wait(&scope, deadline, |waker| {
+                if let Some(outcome) = self.take(waker) {
+                    return Some(Step::Ended(outcome));
+                }
+                let Sleeper::Guest(guest) = sleeper else { return None };
+                // All slots were taken. A runner will come to it, or a slot becomes free for it.
+                scope.queue.has_room_for(guest, current()).then_some(Step::MayBegin)
+            })?;
+            match (step, sleeper) {
+                (Step::Ended(outcome), _) => return Ok(outcome),
+                // It is only now that this thread has its own slots back, in other scopes: who
+                // waited for those with one of this scope in hand might wait for ever.
+                (Step::MayBegin, Sleeper::Guest(guest)) => sleeper = self.run_as_guest(guest),
+                (Step::MayBegin, Sleeper::Beside) => unreachable!("only guests begin anything"),
+            }
+        }
     }
 }
 
-impl<'scope, F, T, S> Join<T> for Cell<'scope, F, T, S>
-where
-    F: FnOnce() -> T + Send + 'scope,
-    T: Send + 'scope,
-    S: Settle<T> + Send + Sync + 'scope,
-{
-    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
-        // A timed join runs nothing: there would be no end to it. And a body whose stack is not for
-        // these tasks has runners that it can wait for, and hears of a cancel meanwhile.
-        let runs = self.scope.skips(index) || (deadline.is_none() && !self.is_for_runners());
-        if self.has_begun() || !runs {
-            return self.await_end(index, deadline, Sleeper::Beside);
-        }
-        self.run_in_place(index);
-        self.await_end(index, deadline, Sleeper::Guest(self.guest()))
-    }
+/// Whether this is the body of a scope whose tasks want stacks of their own size.
+fn is_for_runners(scope: &Arc<Shared>) -> bool {
+    !scope.runs_anywhere() && frame::role_in(scope) == Some(Role::Body)
+}
 
-    fn abandon(&self, index: u64) {
-        let mut stage = self.stage.lock();
-        match mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Queued(closure, _) => {
-                *stage = Stage::Queued(closure, Holder::Gone);
-            }
-            Stage::Running(_) => *stage = Stage::Running(Holder::Gone),
-            Stage::Ended(outcome, order) => {
-                drop(stage);
-                self.forgo(index, outcome, order);
-            }
-            Stage::Taken => {}
-        }
-    }
-
-    fn is_finished(&self) -> bool {
-        matches!(*self.stage.lock(), Stage::Ended(..))
-    }
-
-    fn info(&self, index: u64) -> TaskInfo {
-        self.task(index)
-    }
+fn run_framed(scope: &Arc<Shared>, job: Job, index: u64) {
+    with_room(scope, || {
+        let _frame = frame::enter(scope, Role::Task);
+        job.run(index);
+    });
 }

@@ -100,16 +100,19 @@ fn rule_11_what_is_in_a_hand_is_begun_once_or_taken_out() {
         let before = queue.numbers();
         assert!(!wake(queue.set_limit(1, 2)));
         // The second of those that are in hand, if it has not begun.
-        let (begun, follow) = queue.take_in_slot(1, task(1));
-        assert!(!wake(follow));
-        queue.end_in_slot(begun);
-        let after = queue.numbers();
-        assert!(after.waiting <= before.waiting);
+        let taken = queue.take_in_slot(1);
+        let mut others = 4;
+        if let Some((job, begun, follow)) = taken {
+            assert!(!wake(follow));
+            drop(job);
+            queue.end_in_slot(begun);
+            others = 3;
+        }
+        assert!(queue.numbers().waiting <= before.waiting);
         work(&queue);
         join([runner]);
-        let (numbers, ran) = (queue.numbers(), ran.get());
-        assert_eq!((numbers.waiting, numbers.running), (0, 0));
-        assert!((3..=4).contains(&ran), "one was taken out, or had begun");
+        let numbers = queue.numbers();
+        assert_eq!((numbers.waiting, numbers.running, ran.get()), (0, 0, others));
     });
 }
 

@@ -74,10 +74,10 @@ impl Hand {
     }
 
     /// Takes out what has not begun and has this key.
-    pub(super) fn retract(&self, key: u64) -> Option<Entry> {
+    pub(super) fn retract(&self, key: u64) -> Option<Job> {
         let ahead = &mut self.0.lock().ahead;
         let place = ahead.binary_search_by_key(&key, |entry| entry.key).ok()?;
-        ahead.remove(place)
+        ahead.remove(place)?.job
     }
 
     pub(super) fn ahead(&self) -> usize {
@@ -102,6 +102,7 @@ impl Hand {
 impl Held {
     fn begin(&mut self) -> Option<(Job, u64)> {
         let Entry { job, index, .. } = self.ahead.pop_front()?;
+        let job = job.expect("what is in hand is not empty");
         self.taken += 1;
         self.current = Some(Running { task: job.info(index), since: None });
         Some((job, index))

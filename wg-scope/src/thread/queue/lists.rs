@@ -33,7 +33,8 @@ impl Lists {
     /// Keeps these lists, if they are empty and not too long.
     pub(super) fn keep(self) {
         let Lists { entries, running, hands, full } = &self;
-        let is_empty = entries.is_empty() && running.is_empty() && hands.is_empty() && full.is_empty();
+        let is_empty =
+            entries.is_empty() && running.is_empty() && hands.is_empty() && full.is_empty();
         let longest = entries.capacity().max(running.capacity()).max(hands.capacity());
         if is_empty && longest.max(full.capacity()) <= LONGEST {
             // In a thread whose locals are gone already, they go too.

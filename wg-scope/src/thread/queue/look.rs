@@ -7,6 +7,7 @@ use wg_core::sync;
 
 use super::{Entry, Inner, Queue, Running};
 use crate::task_info::TaskInfo;
+use crate::thread::job::Job;
 use crate::thread::pool::Progress;
 
 /// A task that has begun and not ended, or that waits in the queue.
@@ -103,7 +104,9 @@ impl Running {
 
 impl Entry {
     fn seen(&self) -> impl Iterator<Item = Seen> {
-        let seen = || Seen { task: self.job.info(self.index), since: None };
-        std::iter::repeat_with(seen).take(self.shares)
+        let seen = |job: &Job| Seen { task: job.info(self.index), since: None };
+        self.job
+            .iter()
+            .flat_map(move |job| std::iter::repeat_with(move || seen(job)).take(self.shares))
     }
 }

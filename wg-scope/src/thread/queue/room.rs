@@ -4,7 +4,7 @@ use std::mem;
 
 use wg_core::sync::Thread;
 
-use super::{Begun, Follow, Guest, Queue};
+use super::{Begun, Follow, Guest, Queue, Taken};
 use crate::task_info::TaskInfo;
 
 impl Queue {
@@ -21,16 +21,14 @@ impl Queue {
 
     /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
     /// is room.
-    pub(in crate::thread) fn take_as(&self, guest: Guest, index: u64, task: TaskInfo) -> Option<Begun> {
+    pub(in crate::thread) fn take_as(&self, guest: Guest, index: u64) -> Taken {
         let mut inner = self.0.lock();
         if !inner.has_room_for(guest) {
-            return None;
+            return Taken::NoRoom;
         }
-        let leftover = inner.retract(index);
-        let begun = inner.begin_as(guest, task);
-        drop(inner);
-        drop(leftover);
-        Some(begun)
+        let Some(job) = inner.retract(index) else { return Taken::Elsewhere };
+        let begun = inner.begin_as(guest, job.info(index));
+        Taken::Begun(job, begun)
     }
 
     /// Whether one without a slot could begin a task in place. If not, `hopeful` is woken when that
