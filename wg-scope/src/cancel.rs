@@ -92,8 +92,10 @@ impl Node {
                 links.push(Link { node: Arc::clone(above), key });
             }
         }
-        let fresh = node.outer.set(links).is_ok();
-        debug_assert!(fresh, "set nowhere else");
+        if !links.is_empty() {
+            let fresh = node.outer.set(links).is_ok();
+            debug_assert!(fresh, "set nowhere else");
+        }
         if let Some(cause) = heard {
             node.cancel(cause);
         }

@@ -2,6 +2,7 @@
 //! outermost to the innermost; and what those on it were told.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 
 use crate::cancel::Lineage;
 use crate::cancel::Node;
@@ -36,12 +37,23 @@ sync::thread_local! {
 
 /// Leaves what was entered when it is dropped, in the reverse order.
 #[must_use]
-pub(crate) struct Entered(());
+pub(crate) struct Entered {
+    /// What the thread did before in the same scope, if that was the innermost.
+    before: Option<Role>,
+}
 
 /// Enters a scope. In a thread whose locals are gone already, nothing is known: its scopes hear of
 /// no outer one.
 pub(crate) fn enter(node: &Arc<Node>, role: Role) -> Entered {
-    stand(Place { node: Arc::clone(node), role, polled: false })
+    let again = |context: &RefCell<Context>| {
+        let mut context = context.borrow_mut();
+        let last = context.0.last_mut().filter(|it| !it.polled && Arc::ptr_eq(&it.node, node));
+        last.map(|last| mem::replace(&mut last.role, role))
+    };
+    match CONTEXT.try_with(again).ok().flatten() {
+        Some(before) => Entered { before: Some(before) },
+        None => stand(Place { node: Arc::clone(node), role, polled: false }),
+    }
 }
 
 /// As [`enter`], to poll a future.
@@ -51,12 +63,22 @@ pub(crate) fn enter_to_poll(node: &Arc<Node>, role: Role) -> Entered {
 
 fn stand(place: Place) -> Entered {
     let _ = CONTEXT.try_with(|context| context.borrow_mut().0.push(place));
-    Entered(())
+    Entered { before: None }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = CONTEXT.try_with(|context| context.borrow_mut().0.pop());
+        let leave = |context: &RefCell<Context>| {
+            let mut context = context.borrow_mut();
+            match (self.before, context.0.last_mut()) {
+                (Some(before), Some(last)) => {
+                    last.role = before;
+                    None
+                }
+                _ => context.0.pop(),
+            }
+        };
+        let left = CONTEXT.try_with(leave);
         drop(left);
     }
 }

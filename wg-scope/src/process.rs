@@ -1,5 +1,6 @@
 //! Which process this is. A fork copies what stands in statics, locks in whatever state they were,
 //! but none of the threads: so a child starts with statics of its own.
+#![allow(unsafe_code)]
 
 use std::process;
 
@@ -14,7 +15,57 @@ sync::global! {
 }
 
 /// Returns the place of this process's own statics, below [`GENERATIONS`].
+#[inline]
 pub(crate) fn generation() -> usize {
+    match forks::count() {
+        Some(forks) => usize::try_from(forks).map_or(GENERATIONS - 1, |n| n.min(GENERATIONS - 1)),
+        None => generation_by_id(),
+    }
+}
+
+/// How often this process was forked, as the system tells: to ask which process this is takes longer
+/// than many a task.
+#[cfg(unix)]
+mod forks {
+    use std::ffi::c_int;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static FORKS: AtomicU64 = AtomicU64::new(0);
+
+    unsafe extern "C" {
+        fn pthread_atfork(
+            prepare: Option<extern "C" fn()>,
+            parent: Option<extern "C" fn()>,
+            child: Option<extern "C" fn()>,
+        ) -> c_int;
+    }
+
+    extern "C" fn in_child() {
+        // ORDERING: Relaxed. A child begins with the one thread that runs this.
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many forks lie between the first call and this process; None if the system does not tell.
+    #[inline]
+    pub(super) fn count() -> Option<u64> {
+        static TOLD: OnceLock<bool> = OnceLock::new();
+        // SAFETY: The signature is that of POSIX. The function that is handed over lives as long as
+        // the process, and does in the child what may be done there: it changes one atomic.
+        let told = TOLD.get_or_init(|| unsafe { pthread_atfork(None, None, Some(in_child)) } == 0);
+        told.then(|| FORKS.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(not(unix))]
+mod forks {
+    /// Nothing forks here.
+    pub(super) fn count() -> Option<u64> {
+        Some(0)
+    }
+}
+
+fn generation_by_id() -> usize {
     let own = u64::from(process::id());
     // ORDERING: Relaxed. The word stands for itself: between a fork and the first call here there
     // is one thread, and what it read before the fork it has.

@@ -277,9 +277,17 @@ impl<T> Claim<'_, T> {
         self.cell().state().load(Ordering::Acquire) & ENDED != 0
     }
 
-    /// Takes the outcome if it is there; otherwise `waker` is woken when it is. Once it was returned,
-    /// there is none.
-    pub(super) fn take(&mut self, waker: &Waker) -> Option<Outcome<T>> {
+    /// Takes the outcome if it is there. Once it was returned, there is none.
+    pub(super) fn take(&mut self) -> Option<Outcome<T>> {
+        if !self.has_ended() {
+            return None;
+        }
+        // SAFETY: It has ended, and this is the only claim.
+        Some(unsafe { self.cell().take() }.expect("a task is joined once"))
+    }
+
+    /// As [`take`](Self::take). If it is not there, `waker` is woken when it is.
+    pub(super) fn take_or_await(&mut self, waker: &Waker) -> Option<Outcome<T>> {
         if !self.has_ended() {
             let (scope, index) = (self.scope(), self.index);
             scope.enter_joiner(index, waker);
@@ -290,8 +298,7 @@ impl<T> Claim<'_, T> {
             }
             scope.remove_joiner(index);
         }
-        // SAFETY: It has ended, and this is the only claim.
-        Some(unsafe { self.cell().take() }.expect("a task is joined once"))
+        self.take()
     }
 }
 

@@ -2,6 +2,7 @@
 //! the innermost.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 
 use wg_core::sync;
@@ -20,25 +21,45 @@ sync::thread_local! {
 }
 
 /// Ends a frame when it is dropped. Frames end in the reverse order of their beginnings.
-pub(super) struct Entered(context::Entered);
+pub(super) struct Entered {
+    /// What the thread did before in the same scope, if that was the innermost.
+    before: Option<Role>,
+    _context: context::Entered,
+}
 
 /// Enters a frame. In a thread whose locals are gone already, there are no frames: its scopes hear
 /// of no outer one.
 pub(super) fn enter(scope: &Arc<Shared>, role: Role) -> Entered {
-    let frame = Frame { scope: Arc::clone(scope), role };
-    let _ = FRAMES.try_with(|frames| {
+    let enter = |frames: &RefCell<Vec<Frame>>| {
         let mut frames = frames.borrow_mut();
-        if frames.is_empty() {
-            stack::begin();
+        match frames.last_mut() {
+            // Another frame of the same scope says nothing that its role does not.
+            Some(last) if Arc::ptr_eq(&last.scope, scope) => {
+                return Some(mem::replace(&mut last.role, role));
+            }
+            Some(_) => {}
+            None => stack::begin(),
         }
-        frames.push(frame);
-    });
-    Entered(context::enter(&scope.node, role))
+        frames.push(Frame { scope: Arc::clone(scope), role });
+        None
+    };
+    let before = FRAMES.try_with(enter).ok().flatten();
+    Entered { before, _context: context::enter(&scope.node, role) }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let frame = FRAMES.try_with(|frames| frames.borrow_mut().pop());
+        let leave = |frames: &RefCell<Vec<Frame>>| {
+            let mut frames = frames.borrow_mut();
+            match (self.before, frames.last_mut()) {
+                (Some(before), Some(last)) => {
+                    last.role = before;
+                    None
+                }
+                _ => frames.pop(),
+            }
+        };
+        let frame = FRAMES.try_with(leave);
         drop(frame);
     }
 }

@@ -176,6 +176,8 @@ impl Inner {
         self.waiting -= 1;
         if self.waiting == 0 {
             self.clear();
+        } else if place == 0 {
+            self.entries.pop_front();
         } else if place + 1 == self.entries.len() {
             self.entries.pop_back();
         }
@@ -323,14 +325,15 @@ impl Inner {
         let mut wake = mem::take(&mut self.hopeful);
         // Not for each place, where there are many: waking and falling asleep takes longer than many
         // a task, and what is left keeps the runners at work meanwhile.
-        if !self.calls_late() || self.waiting <= self.slots.limit() / 2 {
+        let few = if self.slots.limit() < MANY { 0 } else { self.slots.limit() / 2 };
+        if !self.calls_late() || self.waiting <= few {
             wake.append(&mut self.spawners);
         }
         wake
     }
 
     fn calls_late(&self) -> bool {
-        self.slots.limit() >= MANY
+        self.slots.limit() >= 2
     }
 
     /// What follows where what was begun before was given back, and nobody has to be found.

@@ -5,7 +5,7 @@ use std::iter::repeat_n;
 use std::pin::pin;
 use std::process::abort;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 use wg_core::sync::{current, park_until, times};
 
@@ -94,8 +94,9 @@ pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
 /// scope is a runner of it, and of nothing else (rule 15).
 pub(super) fn finish(scope: &Arc<Shared>) {
     let bomb = AbortOnUnwind;
-    let waker = waker();
     let mut ended = pin!(scope.group.wait_async());
+    let mut has_ended =
+        |waker: &Waker| ended.as_mut().poll(&mut Context::from_waker(waker)).is_ready();
     loop {
         // On a stack that is not for these tasks, others have to.
         let works = scope.runs_anywhere();
@@ -104,7 +105,7 @@ pub(super) fn finish(scope: &Arc<Shared>) {
         }
         // A wake-up by the group or by the queue may have been used up while a task ran, so both
         // are asked again before sleeping.
-        if ended.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+        if scope.group.count() == 0 || has_ended(&waker()) {
             break;
         }
         if !works {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use wg_core::WaitGroup;
@@ -29,8 +29,6 @@ pub(super) struct Shared {
     joiners: Mutex<BTreeMap<u64, Waker>>,
     /// Whether its futures hear of a cancel.
     pub(super) stirs: AtomicBool,
-    /// Where its runners come from, once it asked for one.
-    pool: OnceLock<&'static Pool>,
     opener: Option<Opener>,
 }
 
@@ -51,7 +49,6 @@ impl Shared {
             stack: options.stack_size,
             joiners: Mutex::new(BTreeMap::new()),
             stirs: AtomicBool::new(false),
-            pool: OnceLock::new(),
             opener,
         }
     }
@@ -157,19 +154,13 @@ impl Shared {
     /// Asks for the runner that the queue counts as asked for. Returns whether one may come; if
     /// not, it does not count any more.
     pub(super) fn lend(self: &Arc<Self>) -> bool {
-        // Looked up first: nothing that may give way to other threads runs while they wait for it.
-        let pool = self.pool.get().copied();
-        let pool = pool.unwrap_or_else(|| Pool::of_this_process(self.stack));
-        let pool = *self.pool.get_or_init(|| pool);
-        pool.lend(Arc::clone(self) as _)
+        Pool::of_this_process(self.stack).lend(Arc::clone(self) as _)
     }
 
     /// Takes back what was asked for and has not come.
     pub(super) fn withdraw(self: &Arc<Self>) {
-        if let Some(pool) = self.pool.get() {
-            if self.queue.asked() {
-                pool.withdraw(&(Arc::clone(self) as _));
-            }
+        if self.queue.asked() {
+            Pool::of_this_process(self.stack).withdraw(&(Arc::clone(self) as _));
         }
     }
 }

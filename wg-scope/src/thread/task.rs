@@ -136,15 +136,18 @@ enum Sleeper {
 impl<T> Claim<'_, T> {
     /// Runs the task in place if it has not begun, otherwise blocks until it has ended.
     pub(super) fn join(&mut self, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
-        if self.has_ended() {
-            return self.await_end(deadline, Sleeper::Beside);
+        if let Some(outcome) = self.take() {
+            return Ok(outcome);
         }
         // A timed join runs nothing: there would be no end to it. And a body whose stack is not for
         // these tasks has runners that it can wait for, and hears of a cancel meanwhile.
         let runs = self.scope().skips(self.index())
             || (deadline.is_none() && !is_for_runners(self.scope()));
         let sleeper = if runs { self.run_in_place() } else { Sleeper::Beside };
-        self.await_end(deadline, sleeper)
+        match self.take() {
+            Some(outcome) => Ok(outcome),
+            None => self.await_end(deadline, sleeper),
+        }
     }
 
     /// Runs the task in place, if this thread may run it now. Returns how to wait for its end.
@@ -187,7 +190,7 @@ impl<T> Claim<'_, T> {
         let scope = Arc::clone(self.scope());
         loop {
             let step = wait(&scope, deadline, |waker| {
-                if let Some(outcome) = self.take(waker) {
+                if let Some(outcome) = self.take_or_await(waker) {
                     return Some(Step::Ended(outcome));
                 }
                 let Sleeper::Guest(guest) = sleeper else { return None };
