@@ -123,7 +123,6 @@ impl<T, S: Settle<T>> Ending<T, S> {
     }
 
     /// Takes the outcome if it is there.
-    #[cfg(feature = "local")]
     pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
         let mut slot = self.slot.lock();
         match mem::replace(&mut *slot, Slot::Taken) {

@@ -16,9 +16,10 @@ use super::frame;
 use super::job::{Job, Run};
 use super::onward::with_room;
 use super::pool;
-use super::queue::{Begun, Guest};
+use super::queue::{Begun, Guest, Taken};
 use super::ring::{Driver, Ring, needs_hands};
 use super::shared::Shared;
+use super::task::run_framed;
 use super::wait::{Vain, wait};
 use crate::context::{self, Role};
 use crate::ending::Ending;
@@ -227,6 +228,22 @@ where
         home.follow(follow);
     }
 
+    /// Takes the job out of the queue if the future has never been polled, and does what a runner would
+    /// do, if this thread may.
+    fn run_in_place(&self, home: &Arc<Shared>, index: u64) {
+        if has_slot(home) {
+            if let Some((job, begun, follow)) = home.queue.take_in_slot(index) {
+                home.follow(follow);
+                run_framed(home, job, index);
+                home.queue.end_in_slot(begun);
+            }
+        } else if let Taken::Begun(job, begun) = home.queue.take_as(guest(home), index) {
+            run_framed(home, job, index);
+            let follow = home.queue.end(begun, pool::cores());
+            home.follow(follow);
+        }
+    }
+
     /// What a joiner does that was woken, and may poll the future; None: it sleeps on.
     fn turn(&self, home: &Arc<Shared>, waker: &Waker) -> Option<Turn> {
         if !self.ring.drive(Driver::Thread(waker.clone())) {
@@ -293,6 +310,12 @@ where
         // A body whose stack is not for these tasks has runners that it can wait for.
         let is_body = frame::role_in(&home) == Some(Role::Body);
         let polls = home.runs_anywhere() || !is_body;
+        if deadline.is_none() && polls && !home.is_cancelled() {
+            self.run_in_place(&home, index);
+        }
+        if let Some(outcome) = self.ending.take_if_ended() {
+            return Ok(outcome);
+        }
         loop {
             let step = wait(&home, deadline, |waker| {
                 if let Some(outcome) = self.ending.take(waker) {

@@ -56,11 +56,13 @@ pub struct FutureTask<'scope, T> {
     index: u64,
     /// Whether it was left to the runners once, by the one who awaits it.
     again: bool,
+    /// Whether the outcome was returned: then there is nothing to give up.
+    taken: bool,
 }
 
 impl<'scope, T> FutureTask<'scope, T> {
     pub(super) fn new(cell: Arc<dyn Await<T> + 'scope>, index: u64) -> Self {
-        FutureTask { cell, index, again: false }
+        FutureTask { cell, index, again: false, taken: false }
     }
 
     /// Blocks this thread until the future has ended, and returns its output.
@@ -121,9 +123,12 @@ impl<'scope, T> FutureTask<'scope, T> {
         self.join_until(now().checked_add(timeout))
     }
 
-    fn join_until(self, deadline: Option<Instant>) -> Result<Result<T, Stopped>, Self> {
+    fn join_until(mut self, deadline: Option<Instant>) -> Result<Result<T, Stopped>, Self> {
         match self.cell.join(self.index, deadline) {
-            Ok(outcome) => Ok(into_result(outcome)),
+            Ok(outcome) => {
+                self.taken = true;
+                Ok(into_result(outcome))
+            }
             Err(Vain::Stopped(stopped)) => Ok(Err(stopped)),
             Err(Vain::TimedOut) => Err(self),
         }
@@ -154,13 +159,17 @@ impl<T> Future for FutureTask<'_, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        this.cell.poll_end(this.index, &mut this.again, context).map(into_result)
+        let outcome = ready!(this.cell.poll_end(this.index, &mut this.again, context));
+        this.taken = true;
+        Poll::Ready(into_result(outcome))
     }
 }
 
 impl<T> Drop for FutureTask<'_, T> {
     fn drop(&mut self) {
-        self.cell.abandon(self.index);
+        if !self.taken {
+            self.cell.abandon(self.index);
+        }
     }
 }
 

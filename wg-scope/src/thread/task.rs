@@ -213,7 +213,8 @@ fn is_for_runners(scope: &Arc<Shared>) -> bool {
     !scope.runs_anywhere() && frame::role_in(scope) == Some(Role::Body)
 }
 
-fn run_framed(scope: &Arc<Shared>, job: Job, index: u64) {
+/// Runs a job here, as a task of the scope.
+pub(super) fn run_framed(scope: &Arc<Shared>, job: Job, index: u64) {
     with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
         job.run(index);
