@@ -150,31 +150,27 @@ where
     ///
     /// `cell` must be the header of a cell of these types, and the job's, which is used up by this.
     unsafe fn run(cell: NonNull<Header>, index: u64) {
-        let cell: NonNull<Self> = cell.cast();
-        // SAFETY: The job has not let go of it, so it is there, and nobody but the job touches the
-        // place before the task has ended.
-        let (scope, (outcome, order, verdict)) = unsafe {
-            let todo = &cell.as_ref().todo;
-            let place = cell.as_ref().place.with_mut(|place| replace(&mut *place, Place::Empty));
-            let Place::Closure(closure) = place else { unreachable!("a job runs once") };
-            (todo.scope(), todo.execute(index, closure))
-        };
-        // SAFETY: As above. From the change of the state on the claim may free the cell, so only
-        // what it said is looked at.
-        let before = unsafe {
-            let laid_down = Place::Outcome(outcome, order);
-            cell.as_ref().place.with_mut(|place| *place = laid_down);
-            // ORDERING: Release lays the outcome down for the claim. Acquire pairs with its letting
-            // go, so that what it did is over before the cell is freed here.
-            (*cell.as_ptr()).header.state.fetch_or(ENDED, Ordering::AcqRel)
-        };
+        let this: NonNull<Self> = cell.cast();
+        // SAFETY: The job has not let go of it, so it is there.
+        let cell = unsafe { this.as_ref() };
+        // SAFETY: Nobody but the job touches the place before the task has ended.
+        let place = cell.place.with_mut(|place| unsafe { replace(&mut *place, Place::Empty) });
+        let Place::Closure(closure) = place else { unreachable!("a job runs once") };
+        let scope = cell.todo.scope();
+        let (outcome, order, verdict) = cell.todo.execute(index, closure);
+        // SAFETY: As above.
+        cell.place.with_mut(|place| unsafe { *place = Place::Outcome(outcome, order) });
+        // From here on the claim may free the cell.
+        // ORDERING: Release lays the outcome down for the claim. Acquire pairs with its letting go, so
+        // that what it did is over before the cell is freed here.
+        let before = cell.header.state.fetch_or(ENDED, Ordering::AcqRel);
         if before & AWAITED != 0 {
             scope.call_joiner(index);
         }
         if before & UNCLAIMED != 0 {
             // SAFETY: The claim has let go, or never was: the cell is this one's alone, and was made
             // by `boxed`.
-            let cell = unsafe { Box::from_raw(cell.as_ptr()) };
+            let cell = unsafe { Box::from_raw(this.as_ptr()) };
             // SAFETY: As above, and the task has ended.
             unsafe { cell.settle(index) };
         }
@@ -196,7 +192,7 @@ impl<F, V, S: Settle<V>> Cell<'_, F, V, S> {
     /// As for [`Claimed::take`].
     unsafe fn outcome(&self) -> Option<(Outcome<V>, usize)> {
         // SAFETY: The job does not touch the place any more, and nobody else does, as promised.
-        match unsafe { self.place.with_mut(|place| replace(&mut *place, Place::Empty)) } {
+        match self.place.with_mut(|place| unsafe { replace(&mut *place, Place::Empty) }) {
             Place::Outcome(outcome, order) => Some((outcome, order)),
             Place::Closure(_) | Place::Empty => None,
         }
@@ -243,13 +239,19 @@ impl<F, V: Value<T>, S: Settle<V>, T> Claimed<T> for Cell<'_, F, V, S> {
 impl Once {
     /// Runs the task.
     pub(super) fn run(self, index: u64) {
+        let run = self.table().run;
         // SAFETY: The table is that of the cell's types, and the job is used up.
-        unsafe { (self.0.as_ref().table.run)(self.0, index) }
+        unsafe { run(self.0, index) }
     }
 
     pub(super) fn info(&self, index: u64) -> TaskInfo {
         // SAFETY: The table is that of the cell's types, and the job has not let go of it.
-        unsafe { (self.0.as_ref().table.info)(self.0, index) }
+        unsafe { (self.table().info)(self.0, index) }
+    }
+
+    fn table(&self) -> &'static Table {
+        // SAFETY: The job has not let go of it.
+        unsafe { self.0.as_ref() }.table
     }
 }
 
