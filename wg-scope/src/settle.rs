@@ -5,6 +5,9 @@ use crate::task_info::TaskInfo;
 
 /// What becomes of a task's outcome, where no handle claims it.
 pub(crate) trait Settle<T> {
+    /// Whether all that becomes of an outcome is that it is dropped.
+    const DROPS: bool = false;
+
     /// Whether this value is an error, which the policy judges.
     fn is_error(&self, _value: &T) -> bool {
         false
@@ -26,6 +29,8 @@ pub(crate) trait Settle<T> {
 pub(crate) struct Plain;
 
 impl<T> Settle<T> for Plain {
+    const DROPS: bool = true;
+
     fn settle(&self, _: TaskInfo, outcome: Outcome<T>, _: usize) {
         drop(outcome);
     }

@@ -13,9 +13,10 @@ use std::task::Waker;
 
 use wg_core::sync::{AtomicU64, Ordering, UnsafeCell};
 
+use super::job::{Header, Once, Table};
 use super::large::Value;
 use super::shared::Shared;
-use super::task::Todo;
+use super::todo::Todo;
 use crate::outcome::Outcome;
 use crate::settle::Settle;
 use crate::task_info::TaskInfo;
@@ -26,17 +27,6 @@ const ENDED: u64 = 1;
 const UNCLAIMED: u64 = 2;
 /// The claim's waker is with the scope, to be called at the end.
 const AWAITED: u64 = 4;
-
-struct Header {
-    state: AtomicU64,
-    table: &'static Table,
-}
-
-/// What can be done with a cell whose types are not known.
-struct Table {
-    run: unsafe fn(NonNull<Header>, u64),
-    info: unsafe fn(NonNull<Header>, u64) -> TaskInfo,
-}
 
 /// The header comes first, so that a pointer to it is one to the cell.
 #[repr(C)]
@@ -51,14 +41,6 @@ enum Place<F, T> {
     Outcome(Outcome<T>, usize),
     Empty,
 }
-
-/// The job's part of a task: to be run, once. Dropped without that, it leaks the closure.
-pub(super) struct Once(NonNull<Header>);
-
-// SAFETY: What a cell holds may change threads: `new` asks for it.
-unsafe impl Send for Once {}
-// SAFETY: By reference there is only `info`, which reads what nobody changes.
-unsafe impl Sync for Once {}
 
 /// The handle's part of a task: its outcome, once.
 pub(super) struct Claim<'scope, T> {
@@ -111,9 +93,8 @@ where
     V: Value<T> + Send + 'scope,
     S: Settle<V> + Send + Sync + 'scope,
 {
-    let cell = Cell::boxed(todo, closure, 0);
-    let index = queue(Once(cell.cast()));
-    Claim { cell, index }
+    let (cell, job) = Cell::boxed(todo, closure, 0);
+    Claim { cell, index: queue(job) }
 }
 
 /// As [`new`], without a claim.
@@ -127,7 +108,7 @@ where
     T: Send + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
-    Once(Cell::boxed(todo, closure, UNCLAIMED).cast())
+    Cell::boxed(todo, closure, UNCLAIMED).1
 }
 
 impl<'scope, F, T, S> Cell<'scope, F, T, S>
@@ -138,10 +119,13 @@ where
 {
     const TABLE: &'static Table = &Table { run: Self::run, info: Self::info };
 
-    fn boxed(todo: Todo<'scope, S>, closure: F, state: u64) -> NonNull<Self> {
+    fn boxed(todo: Todo<'scope, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
         let place = UnsafeCell::new(Place::Closure(closure));
-        NonNull::from(Box::leak(Box::new(Cell { header, todo, place })))
+        let cell = NonNull::from(Box::leak(Box::new(Cell { header, todo, place })));
+        // SAFETY: The table is that of the cell's types, all that is in it may change threads, and
+        // this is the one job.
+        (cell, unsafe { Once::of(cell.cast()) })
     }
 
     /// Runs the task, and lets go of the cell.
@@ -158,12 +142,17 @@ where
         let Place::Closure(closure) = place else { unreachable!("a job runs once") };
         let scope = cell.todo.scope();
         let (outcome, order, verdict) = cell.todo.execute(index, closure);
-        // SAFETY: As above.
-        cell.place.with_mut(|place| unsafe { *place = Place::Outcome(outcome, order) });
-        // From here on the claim may free the cell.
-        // ORDERING: Release lays the outcome down for the claim. Acquire pairs with its letting go, so
-        // that what it did is over before the cell is freed here.
-        let before = cell.header.state.fetch_or(ENDED, Ordering::AcqRel);
+        // ORDERING: Acquire pairs with the claim's letting go, so that what it did is over before the
+        // cell is freed here.
+        let mut before = cell.header.state.load(Ordering::Acquire);
+        let mut own = Some((outcome, order));
+        if let Some((outcome, order)) = own.take_if(|_| before & UNCLAIMED == 0) {
+            // SAFETY: As above.
+            cell.place.with_mut(|place| unsafe { *place = Place::Outcome(outcome, order) });
+            // From here on the claim may free the cell.
+            // ORDERING: Release lays the outcome down for the claim. Acquire as above.
+            before = cell.header.state.fetch_or(ENDED, Ordering::AcqRel);
+        }
         if before & AWAITED != 0 {
             scope.call_joiner(index);
         }
@@ -172,7 +161,9 @@ where
             // by `boxed`.
             let cell = unsafe { Box::from_raw(this.as_ptr()) };
             // SAFETY: As above, and the task has ended.
-            unsafe { cell.settle(index) };
+            if let Some((outcome, order)) = own.or_else(|| unsafe { cell.outcome() }) {
+                cell.todo.forgo(index, outcome, order);
+            }
         }
         scope.obey(verdict);
     }
@@ -233,25 +224,6 @@ impl<F, V: Value<T>, S: Settle<V>, T> Claimed<T> for Cell<'_, F, V, S> {
     unsafe fn forgo(&self, index: u64) {
         // SAFETY: As promised.
         unsafe { self.settle(index) }
-    }
-}
-
-impl Once {
-    /// Runs the task.
-    pub(super) fn run(self, index: u64) {
-        let run = self.table().run;
-        // SAFETY: The table is that of the cell's types, and the job is used up.
-        unsafe { run(self.0, index) }
-    }
-
-    pub(super) fn info(&self, index: u64) -> TaskInfo {
-        // SAFETY: The table is that of the cell's types, and the job has not let go of it.
-        unsafe { (self.table().info)(self.0, index) }
-    }
-
-    fn table(&self) -> &'static Table {
-        // SAFETY: The job has not let go of it.
-        unsafe { self.0.as_ref() }.table
     }
 }
 

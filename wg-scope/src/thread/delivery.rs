@@ -9,7 +9,7 @@ use wg_core::sync::Mutex;
 use super::job::Run;
 use super::large::Unboxing;
 use super::shared::Shared;
-use super::task::Todo;
+use super::todo::Todo;
 use super::wait::wait;
 use crate::cause::{Cause, Stopped};
 use crate::failures::Report;

@@ -1,14 +1,64 @@
 //! What stands in a queue; the one place where a lifetime is erased.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::mem::transmute;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use wg_core::Token;
+use wg_core::sync::AtomicU64;
+use wg_core::{Token, WaitGroup};
 
-use super::cell::Once;
-use super::shared::Shared;
 use crate::task_info::TaskInfo;
+
+/// What every task begins with, whatever its types.
+pub(super) struct Header {
+    pub(super) state: AtomicU64,
+    pub(super) table: &'static Table,
+}
+
+/// What can be done with a cell whose types are not known.
+pub(super) struct Table {
+    pub(super) run: unsafe fn(NonNull<Header>, u64),
+    pub(super) info: unsafe fn(NonNull<Header>, u64) -> TaskInfo,
+}
+
+/// The job's part of a task: to be run, once. Dropped without that, it leaks the closure.
+pub(super) struct Once(NonNull<Header>);
+
+// SAFETY: What a task holds may change threads: `of` asks for it.
+unsafe impl Send for Once {}
+// SAFETY: By reference there is only `info`, which reads what nobody changes.
+unsafe impl Sync for Once {}
+
+impl Once {
+    /// Makes the job of a task.
+    ///
+    /// # Safety
+    ///
+    /// The header must be that of a task which is there until its job has run, whose table is that of
+    /// its types, and whose contents may change threads; and it must have no other job.
+    pub(super) unsafe fn of(task: NonNull<Header>) -> Self {
+        Once(task)
+    }
+
+    /// Runs the task.
+    pub(super) fn run(self, index: u64) {
+        let run = self.table().run;
+        // SAFETY: The table is that of the cell's types, and the job is used up.
+        unsafe { run(self.0, index) }
+    }
+
+    pub(super) fn info(&self, index: u64) -> TaskInfo {
+        // SAFETY: The table is that of the cell's types, and the job has not let go of it.
+        unsafe { (self.table().info)(self.0, index) }
+    }
+
+    fn table(&self) -> &'static Table {
+        // SAFETY: The job has not let go of it.
+        unsafe { self.0.as_ref() }.table
+    }
+}
 
 /// What may be run several times, as a runner sees it.
 pub(super) trait Run: Send + Sync {
@@ -93,17 +143,18 @@ impl Job {
 pub(super) struct Membership {
     /// Dropped first: the group is in the scope.
     _token: Token<'static>,
-    _scope: Arc<Shared>,
+    _scope: Arc<dyn Any + Send + Sync>,
 }
 
 impl Membership {
-    pub(super) fn of(scope: &Arc<Shared>) -> Self {
-        let token = scope.group.token();
-        // SAFETY: Both types are the same but for a lifetime, that of the borrow of the group. The
-        // group is in an `Arc`, which keeps it where it is and alive as long as `_scope` is there,
-        // and that is dropped after the token.
+    pub(super) fn of(scope: &Arc<impl AsRef<WaitGroup> + Send + Sync + 'static>) -> Self {
+        let token = scope.as_ref().as_ref().token();
+        // SAFETY: Both types are the same but for a lifetime, that of the borrow of the group, which
+        // lasts as long as the scope is borrowed. It is in an `Arc`, which keeps it where it is, and
+        // lends it to nobody for change, as long as `_scope` is there; and that is dropped after the
+        // token.
         let token = unsafe { transmute::<Token<'_>, Token<'static>>(token) };
-        Membership { _token: token, _scope: Arc::clone(scope) }
+        Membership { _token: token, _scope: Arc::clone(scope) as _ }
     }
 }
 

@@ -36,6 +36,7 @@ mod lent;
 mod delivery;
 mod task;
 mod cell;
+mod todo;
 mod wait;
 mod runner;
 mod onward;

@@ -4,6 +4,7 @@ mod hand;
 mod lists;
 mod look;
 mod room;
+mod take;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Mutex, Thread, times};
+use wg_core::sync::{Mutex, Thread};
 
 pub(super) use self::hand::Hand;
 use self::lists::Lists;
@@ -76,14 +77,8 @@ const fn own_key(index: u64) -> u64 {
     2 * index + 1
 }
 
-/// How many tasks must wait for a runner to take several, and how many it takes at most.
-const SEVERAL: usize = times(4);
-const MOST: usize = 32;
-
-/// From how many places on a buffer that has become empty is given back.
-const ROOMY: usize = 1024;
-
-/// From which limit on whoever waits for room is woken when there is much, and not for each place.
+/// From which limit on whoever waits for room is woken when half of it is free, and not when all is: what
+/// is left keeps the runners at work meanwhile.
 const MANY: usize = 8;
 
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
@@ -165,110 +160,6 @@ impl Inner {
         2 * self.spawned
     }
 
-    /// Takes a task out that its joiner runs, if it is still there.
-    fn retract(&mut self, index: u64) -> Option<Job> {
-        let key = own_key(index);
-        let Ok(place) = self.entries.binary_search_by_key(&key, |entry| entry.key) else {
-            return self.full.iter().find_map(|&place| self.hands[place].retract(key));
-        };
-        let job = self.entries[place].job.take()?;
-        self.entries[place].shares = 0;
-        self.waiting -= 1;
-        if self.waiting == 0 {
-            self.clear();
-        } else if place == 0 {
-            self.entries.pop_front();
-        } else if place + 1 == self.entries.len() {
-            self.entries.pop_back();
-        }
-        Some(job)
-    }
-
-    /// Forgets the empty entries that are left where nothing waits.
-    fn clear(&mut self) {
-        self.entries.clear();
-        if self.entries.capacity() > ROOMY {
-            self.entries = VecDeque::new();
-        }
-    }
-
-    /// The first entry that is not empty.
-    fn front(&mut self) -> Option<&mut Entry> {
-        while self.entries.front()?.shares == 0 {
-            self.entries.pop_front();
-        }
-        self.entries.front_mut()
-    }
-
-    /// Takes what is next; several tasks, if they are many, go into `hand`.
-    fn take(&mut self, hand: Option<&Hand>) -> Option<Next> {
-        if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
-            return None;
-        }
-        let (waiting, limit) = (self.waiting, self.slots.limit());
-        let entry = self.front()?;
-        if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares, waiting, limit) {
-            return self.take_several(hand);
-        }
-        let index = entry.index;
-        let job = if entry.shares > 1 {
-            entry.shares -= 1;
-            entry.job.as_ref()?.share()?
-        } else {
-            self.entries.pop_front()?.job?
-        };
-        self.waiting -= 1;
-        self.taken = self.taken.wrapping_add(1);
-        let begun = self.begin(job.info(index));
-        Some(Next { job, index, begun })
-    }
-
-    /// Takes several tasks, and begins the first. Half is left, for others.
-    fn take_several(&mut self, hand: &Hand) -> Option<Next> {
-        let most = (self.waiting / 2).min(MOST);
-        let mut several = 0;
-        let plain = std::iter::from_fn(|| {
-            let plain = several < most && self.front()?.shares == 1;
-            several += usize::from(plain);
-            if plain { self.entries.pop_front() } else { None }
-        });
-        hand.fill(plain);
-        self.waiting -= several;
-        let (job, index) = hand.begin()?;
-        let key = self.hands.insert(hand.clone());
-        self.full.push(key);
-        self.slots.begin();
-        self.at_work += 1;
-        Some(Next { job, index, begun: Begun::Several(key) })
-    }
-
-    /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
-    /// whether there was something.
-    fn take_over(&mut self) -> bool {
-        while let Some(&key) = self.full.last() {
-            let (some, left) = self.hands[key].take_half();
-            if left == 0 {
-                self.full.pop();
-            }
-            if !some.is_empty() {
-                self.waiting = some.len();
-                self.entries = some;
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Takes all back into the queue that runners have in hand and that has not begun.
-    fn recall(&mut self) {
-        for key in mem::take(&mut self.full) {
-            let some = self.hands[key].take_all();
-            self.waiting += some.len();
-            self.entries.extend(some);
-        }
-        self.entries.make_contiguous().sort_by_key(|entry| entry.key);
-    }
-
     fn has_room_for(&self, guest: Guest) -> bool {
         match guest {
             Guest::OfSleeper => self.slots.has_room_for_guest(),
@@ -323,17 +214,16 @@ impl Inner {
     /// Those to be woken where a slot has become free, or a task does not wait any more.
     fn hopeful(&mut self) -> Vec<Thread> {
         let mut wake = mem::take(&mut self.hopeful);
-        // Not for each place, where there are many: waking and falling asleep takes longer than many
-        // a task, and what is left keeps the runners at work meanwhile.
+        // Not for each place: waking and falling asleep takes longer than many a task.
         let few = if self.slots.limit() < MANY { 0 } else { self.slots.limit() / 2 };
-        if !self.calls_late() || self.waiting <= few {
+        if self.waiting <= few {
             wake.append(&mut self.spawners);
         }
         wake
     }
 
     fn calls_late(&self) -> bool {
-        self.slots.limit() >= 2
+        self.slots.limit() > 1
     }
 
     /// What follows where what was begun before was given back, and nobody has to be found.
@@ -346,6 +236,15 @@ impl Inner {
     fn follow(&mut self, most: usize) -> Follow {
         let wake = self.hopeful();
         self.find_somebody(wake, most)
+    }
+
+    /// As [`follow`](Self::follow), where one more task waits and no slot has become free.
+    #[inline]
+    fn after_push(&mut self, most: usize) -> Follow {
+        if self.owner.is_none() && self.runners >= most.saturating_add(self.slots.lent()) {
+            return Follow { wake: Vec::new(), ask: false, left: None };
+        }
+        self.find_somebody(Vec::new(), most)
     }
 
     /// Finds somebody for tasks that can begin.
@@ -408,7 +307,7 @@ impl Queue {
         inner.waiting += 1;
         inner.expects = true;
         inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key: own_key(index) });
-        (index, inner.find_somebody(Vec::new(), most))
+        (index, inner.after_push(most))
     }
 
     /// Queues a job that may be begun `shares` times, at once if there are runners enough.
@@ -427,7 +326,7 @@ impl Queue {
         inner.waiting += 1;
         let key = inner.other_key();
         inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key });
-        inner.find_somebody(Vec::new(), most)
+        inner.after_push(most)
     }
 
     /// Keeps the job of a future that is not to be polled before it is woken.
@@ -442,7 +341,7 @@ impl Queue {
         inner.waiting += 1;
         let key = inner.other_key();
         inner.entries.push_back(Entry { key, ..entry });
-        inner.find_somebody(Vec::new(), most)
+        inner.after_push(most)
     }
 
     /// Gives the job of a future back that has ended.

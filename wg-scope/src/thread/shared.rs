@@ -165,6 +165,12 @@ impl Shared {
     }
 }
 
+impl AsRef<WaitGroup> for Shared {
+    fn as_ref(&self) -> &WaitGroup {
+        &self.group
+    }
+}
+
 impl Deref for Shared {
     type Target = Record;
 

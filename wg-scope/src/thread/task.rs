@@ -1,6 +1,5 @@
-//! One task: what running it means, and how it is joined.
+//! How a task is joined: run in place if nobody has begun it, or waited for.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,107 +13,8 @@ use super::pool;
 use super::queue::{Guest, Taken};
 use super::shared::Shared;
 use super::wait::{Vain, wait};
-use crate::cause::Stopped;
-use crate::context::{self, Role};
-use crate::ledger::as_echo;
-use crate::outcome::{Outcome, Payload, drop_caught};
-use crate::policy::Verdict;
-use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
-
-/// A task without its closure: who it is, and what becomes of its outcome.
-pub(super) struct Todo<'scope, S> {
-    scope: &'scope Arc<Shared>,
-    label: Label,
-    settle: S,
-}
-
-impl<'scope, S> Todo<'scope, S> {
-    pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, settle: S) -> Self {
-        Todo { scope, label, settle }
-    }
-
-    pub(super) fn scope(&self) -> &'scope Arc<Shared> {
-        self.scope
-    }
-
-    pub(super) fn task(&self, index: u64) -> TaskInfo {
-        TaskInfo::new(index, self.label.clone())
-    }
-
-    /// Runs the closure, unless the task is not to begin any more. When this returns nothing of the
-    /// user's is left but the outcome (rule 1), which is to be laid down or forgone before the verdict
-    /// is obeyed; the number orders failures by completion.
-    pub(super) fn execute<T>(
-        &self,
-        index: u64,
-        closure: impl FnOnce() -> T,
-    ) -> (Outcome<T>, usize, Verdict)
-    where
-        S: Settle<T>,
-    {
-        let told = context::told();
-        let result = if self.scope.skips(index) {
-            drop_caught(closure).map(|()| None)
-        } else {
-            catch_unwind(AssertUnwindSafe(closure)).map(Some)
-        };
-        let mut verdict = Verdict::Continue;
-        let mut order = 0;
-        let outcome = match result {
-            Ok(Some(value)) => {
-                if self.settle.is_error(&value) {
-                    (order, verdict) = self.scope.judge_error(&self.task(index));
-                    order = if context::told() == told { order } else { as_echo(order) };
-                } else {
-                    verdict = self.scope.judge_value(|| self.task(index));
-                }
-                Outcome::Value(value)
-            }
-            Ok(None) => {
-                self.scope.cancelled(&self.task(index));
-                Outcome::Lost(Box::new(self.scope.stopped()))
-            }
-            Err(payload) => Outcome::Lost(Box::new(self.panicked(index, payload))),
-        };
-        (outcome, order, verdict)
-    }
-
-    fn panicked<T>(&self, index: u64, payload: Payload) -> Stopped
-    where
-        S: Settle<T>,
-    {
-        let task = self.task(index);
-        let (echo, failure) = self.scope.panicked(payload, &task);
-        if let Some((payload, order)) = failure {
-            self.settle.caught(task, payload, order);
-        }
-        echo
-    }
-
-    /// Settles a result that no handle claims. A panic in its drop is the task's, wherever it
-    /// happens.
-    pub(super) fn forgo<T>(&self, index: u64, outcome: Outcome<T>, order: usize)
-    where
-        S: Settle<T>,
-    {
-        let task = self.task(index);
-        let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
-        if let Err(payload) = catch_unwind(settled) {
-            self.panicked(index, payload);
-        }
-    }
-
-    /// Runs a closure whose result nobody claims.
-    pub(super) fn run<T>(&self, index: u64, closure: impl FnOnce() -> T)
-    where
-        S: Settle<T>,
-    {
-        let (outcome, order, verdict) = self.execute(index, closure);
-        self.forgo(index, outcome, order);
-        self.scope.obey(verdict);
-    }
-}
+use crate::context::Role;
+use crate::outcome::Outcome;
 
 /// What a joiner waits for.
 enum Step<T> {

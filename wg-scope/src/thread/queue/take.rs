@@ -1,0 +1,123 @@
+//! How tasks leave the queue: one by one, several at once into a runner's hand, out of another's hand, and
+//! out of the middle for those who join them.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use wg_core::sync::times;
+
+use super::{Begun, Entry, Hand, Inner, Next, own_key};
+use crate::thread::job::Job;
+
+/// How many tasks must wait for a runner to take several, and how many it takes at most.
+const SEVERAL: usize = times(4);
+const MOST: usize = 32;
+
+/// From how many places on a buffer that has become empty is given back.
+const ROOMY: usize = 1024;
+
+impl Inner {
+    /// Takes a task out that its joiner runs, if it is still there.
+    pub(super) fn retract(&mut self, index: u64) -> Option<Job> {
+        let key = own_key(index);
+        let Ok(place) = self.entries.binary_search_by_key(&key, |entry| entry.key) else {
+            return self.full.iter().find_map(|&place| self.hands[place].retract(key));
+        };
+        let job = self.entries[place].job.take()?;
+        self.entries[place].shares = 0;
+        self.waiting -= 1;
+        if self.waiting == 0 {
+            self.clear();
+        } else if place == 0 {
+            self.entries.pop_front();
+        } else if place + 1 == self.entries.len() {
+            self.entries.pop_back();
+        }
+        Some(job)
+    }
+
+    /// Forgets the empty entries that are left where nothing waits.
+    fn clear(&mut self) {
+        self.entries.clear();
+        if self.entries.capacity() > ROOMY {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// The first entry that is not empty.
+    fn front(&mut self) -> Option<&mut Entry> {
+        while self.entries.front()?.shares == 0 {
+            self.entries.pop_front();
+        }
+        self.entries.front_mut()
+    }
+
+    /// Takes what is next; several tasks, if they are many, go into `hand`.
+    pub(super) fn take(&mut self, hand: Option<&Hand>) -> Option<Next> {
+        if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
+            return None;
+        }
+        let (waiting, limit) = (self.waiting, self.slots.limit());
+        let entry = self.front()?;
+        if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares, waiting, limit) {
+            return self.take_several(hand);
+        }
+        let index = entry.index;
+        let job = if entry.shares > 1 {
+            entry.shares -= 1;
+            entry.job.as_ref()?.share()?
+        } else {
+            self.entries.pop_front()?.job?
+        };
+        self.waiting -= 1;
+        self.taken = self.taken.wrapping_add(1);
+        let begun = self.begin(job.info(index));
+        Some(Next { job, index, begun })
+    }
+
+    /// Takes several tasks, and begins the first. Half is left, for others.
+    fn take_several(&mut self, hand: &Hand) -> Option<Next> {
+        let most = (self.waiting / 2).min(MOST);
+        let mut several = 0;
+        let plain = std::iter::from_fn(|| {
+            let plain = several < most && self.front()?.shares == 1;
+            several += usize::from(plain);
+            if plain { self.entries.pop_front() } else { None }
+        });
+        hand.fill(plain);
+        self.waiting -= several;
+        let (job, index) = hand.begin()?;
+        let key = self.hands.insert(hand.clone());
+        self.full.push(key);
+        self.slots.begin();
+        self.at_work += 1;
+        Some(Next { job, index, begun: Begun::Several(key) })
+    }
+
+    /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
+    /// whether there was something.
+    fn take_over(&mut self) -> bool {
+        while let Some(&key) = self.full.last() {
+            let (some, left) = self.hands[key].take_half();
+            if left == 0 {
+                self.full.pop();
+            }
+            if !some.is_empty() {
+                self.waiting = some.len();
+                self.entries = some;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes all back into the queue that runners have in hand and that has not begun.
+    pub(super) fn recall(&mut self) {
+        for key in mem::take(&mut self.full) {
+            let some = self.hands[key].take_all();
+            self.waiting += some.len();
+            self.entries.extend(some);
+        }
+        self.entries.make_contiguous().sort_by_key(|entry| entry.key);
+    }
+}
