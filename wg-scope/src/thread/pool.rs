@@ -55,8 +55,10 @@ pub(super) enum Progress {
 /// How long a thread stays that nobody asks for.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// How often the sentinel looks.
+/// How often the sentinel looks; and how soon again where it has seen a scope's runners blocked, and is
+/// not sure yet.
 const TICK: Duration = Duration::from_millis(1);
+const SOON: Duration = Duration::from_micros(250);
 
 /// How many looks in a row must find nothing before the sentinel goes to sleep.
 const QUIET: u32 = sync::times(100) as u32;
@@ -296,6 +298,7 @@ impl Pool {
     /// The life of the sentinel.
     fn sentinel(&'static self) {
         let mut quiet = 0;
+        let mut soon = false;
         let mut looks: BTreeMap<*const (), Looks> = BTreeMap::new();
         let mut inner = self.inner.lock();
         loop {
@@ -305,7 +308,7 @@ impl Pool {
                 quiet = 0;
             }
             if quiet < QUIET {
-                inner = self.look.wait_until(inner, now() + TICK);
+                inner = self.look.wait_until(inner, now() + if soon { SOON } else { TICK });
             } else {
                 inner.sentinel = Sentinel::Asleep;
                 inner = self.look.wait_until(inner, now() + KEEP_ALIVE);
@@ -317,13 +320,14 @@ impl Pool {
             }
             let scopes = inner.scopes();
             drop(inner);
-            let waiting = look(&scopes, &mut looks);
+            let waiting = look(&scopes, &mut looks, soon);
             drop(scopes);
             inner = self.inner.lock();
             if !waiting.is_empty() {
-                self.grow(inner, waiting, &mut looks);
+                self.grow(inner, waiting, &mut looks, soon);
                 inner = self.inner.lock();
             }
+            soon = looks.values().any(|looks| (1..SLUGGISH).contains(&looks.blocked));
         }
     }
 
@@ -333,6 +337,7 @@ impl Pool {
         inner: MutexGuard<'_, Inner>,
         waiting: Vec<Waiting>,
         looks: &mut BTreeMap<*const (), Looks>,
+        soon: bool,
     ) {
         // Asking the system takes long where many are lent, so it is done without the lock.
         let lent = inner.lent.values().map(|it| (address(&it.client), Arc::clone(&it.probe)));
@@ -356,7 +361,8 @@ impl Pool {
             let looks = looks.entry(address(&client)).or_default();
             let at_work = at_work.get(&address(&client));
             let blocked = at_work.is_some_and(|(there, computing)| computing * AT_WORK <= *there);
-            let slow = taken <= FEW * runners as u64;
+            let few = if soon { FEW / 4 } else { FEW };
+            let slow = taken <= few * runners as u64;
             looks.blocked = if blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
             let add = if (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH {
                 // Whoever gave a limit has said how many are good to be at work. Without one, how
@@ -402,15 +408,20 @@ struct Looks {
     blocked: u32,
 }
 
-/// Finds the scopes in which tasks wait, and counts for how many looks none was taken.
-fn look(scopes: &[Arc<dyn Client>], looks: &mut BTreeMap<*const (), Looks>) -> Vec<Waiting> {
+/// Finds the scopes in which tasks wait, and counts for how many looks none was taken; a look that comes
+/// `soon` says little of that.
+fn look(
+    scopes: &[Arc<dyn Client>],
+    looks: &mut BTreeMap<*const (), Looks>,
+    soon: bool,
+) -> Vec<Waiting> {
     let mut waiting = Vec::new();
     let mut counts = BTreeMap::new();
     for client in scopes {
         if let Progress::Waiting { tasks, runners, asked, taken, limited } = client.progress() {
             let place = address(client);
             let before = looks.get(&place).copied().unwrap_or_default();
-            let stalled = if taken == 0 { before.stalled + 1 } else { 0 };
+            let stalled = if taken == 0 { before.stalled + u32::from(!soon) } else { 0 };
             counts.insert(place, Looks { stalled, ..before });
             let client = Arc::clone(client);
             waiting.push(Waiting { client, tasks, runners, asked, taken, limited });
