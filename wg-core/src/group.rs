@@ -11,8 +11,8 @@ use crate::waiters;
 /// threads ([`wait`](Self::wait), [`wait_timeout`](Self::wait_timeout),
 /// [`wait_deadline`](Self::wait_deadline)) and tasks ([`wait_async`](Self::wait_async)), many of
 /// both kinds at once. All of them are released together when the group is empty, in the order of
-/// their arrival. After that the group can be used again at once; a wait belongs to the rounds
-/// during which it runs and to no later one.
+/// their arrival, but threads that came one after the other all at once. After that the group can
+/// be used again at once; a wait belongs to the rounds during which it runs and to no later one.
 ///
 /// The group is one 64-bit word: no allocation, `const` construction. Taking a token and dropping it is one atomic instruction each; waiting for an
 /// empty group is one load.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::group::WaitGroup;
 use crate::state::MAX_WAITERS;
-use crate::waiters::{self, NotEnlisted, Ticket, Waiter};
+use crate::waiters::{self, NotEnlisted, Ticket};
 
 /// # Waiting
 impl WaitGroup {
@@ -19,7 +19,7 @@ impl WaitGroup {
     ///
     /// # Blocking
     ///
-    /// Parks the thread, without spinning, until the last member leaves. A member that waits for
+    /// The thread sleeps, without spinning, until the last member leaves. A member that waits for
     /// its own group waits for itself, and never returns.
     ///
     /// # Memory ordering
@@ -171,7 +171,7 @@ impl Future for Wait<'_> {
         let stage = match self.stage {
             Stage::Ready => Stage::Ready,
             Stage::Unpolled if state.load().is_idle() => Stage::Ready,
-            Stage::Unpolled => match waiters::enlist(state, Waiter::Task(cx.waker().clone())) {
+            Stage::Unpolled => match waiters::enlist(state, cx.waker()) {
                 Ok(ticket) => Stage::Listed(ticket),
                 Err(NotEnlisted::Idle) => Stage::Ready,
                 Err(full) => crowded(full),

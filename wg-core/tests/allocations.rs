@@ -1,4 +1,5 @@
-//! What a group does without waiting allocates nothing, and waiting does so only once.
+//! What a group does without waiting allocates nothing, nor does a lone waiter; two find the memory
+//! that the last ones left.
 #![cfg(not(wg_loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -107,7 +108,7 @@ fn adding_and_done_allocate_nothing() {
 }
 
 #[test]
-fn a_lone_waiter_finds_the_memory_that_the_last_one_left() {
+fn a_lone_waiter_allocates_nothing() {
     let group = WaitGroup::new();
     let wait = || {
         let token = group.token();
@@ -119,6 +120,24 @@ fn a_lone_waiter_finds_the_memory_that_the_last_one_left() {
         assert!(Pin::new(&mut stays).poll(&mut cx).is_pending());
         drop(token);
         assert!(Pin::new(&mut stays).poll(&mut cx).is_ready());
+    };
+    for _ in 0..100 {
+        assert_eq!(allocations(wait), 0);
+    }
+}
+
+#[test]
+fn two_waiters_find_the_memory_that_the_last_two_left() {
+    let group = WaitGroup::new();
+    let wait = || {
+        let token = group.token();
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut one, mut other) = (group.wait_async(), group.wait_async());
+        assert!(Pin::new(&mut one).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut other).poll(&mut cx).is_pending());
+        drop(one);
+        drop(token);
+        assert!(Pin::new(&mut other).poll(&mut cx).is_ready());
     };
     assert!(allocations(wait) > 0);
     for _ in 0..100 {

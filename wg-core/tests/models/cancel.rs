@@ -6,8 +6,8 @@ use std::task::{Poll, Waker};
 use wg_core::WaitGroup;
 
 use crate::kit::{
-    Alarm, Deed, assert_all_seen, assert_deserted, exhaust, explore, join, member, poll,
-    wait_briefly, waiter,
+    Alarm, Deed, assert_all_seen, assert_deserted, exhaust, explore, explore_crowd, join, member,
+    poll, wait_briefly, waiter,
 };
 
 /// The timed wait gives up before, while and after the members leave. If it finds itself released
@@ -39,6 +39,23 @@ fn rule_25_a_timed_wait_that_gives_up_robs_no_other() {
             assert_all_seen(&deeds);
         }
         join([member, waiter]);
+        assert_deserted(&group);
+    });
+}
+
+/// Of three who wait, one gives up, wherever it stands: of a crowd it takes its own place and leaves
+/// the others theirs.
+#[test]
+fn rule_25_a_timed_wait_that_gives_up_robs_no_crowd() {
+    explore_crowd(|| {
+        let group = Arc::new(WaitGroup::new());
+        let deeds = [Deed::new()];
+        let member = member(group.owned_token(), &deeds[0]);
+        let others = [waiter(&group, &deeds), waiter(&group, &deeds)];
+        if wait_briefly(&group).is_ok() {
+            assert_all_seen(&deeds);
+        }
+        join(others.into_iter().chain([member]));
         assert_deserted(&group);
     });
 }

@@ -23,6 +23,14 @@ pub(crate) fn exhaust(model: impl Fn() + Send + Sync + 'static) {
     check(None, model);
 }
 
+/// Runs a model with more threads than most: with at most two preemptions, whatever the environment
+/// says.
+pub(crate) fn explore_crowd(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(model);
+}
+
 /// `LOOM_MAX_PREEMPTIONS` takes precedence.
 fn check(bound: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();

@@ -9,7 +9,8 @@ use wg_core::sync;
 use wg_core::{TryTokenError, WaitGroup};
 
 use crate::kit::{
-    Deed, assert_all_seen, assert_deserted, block_on, exhaust, explore, join, member, poll, waiter,
+    Deed, assert_all_seen, assert_deserted, block_on, exhaust, explore, explore_crowd, join,
+    member, poll, waiter,
 };
 
 /// The members leave before, while and after the wait looks, enlists and sleeps. A weaker Release
@@ -39,6 +40,21 @@ fn rule_23_one_member_releases_two_waiters() {
         group.wait();
         assert_all_seen(&deeds);
         join([member, waiter]);
+        assert_deserted(&group);
+    });
+}
+
+/// Those behind the first share a gate, which is opened before, while and after they come to it.
+#[test]
+fn rule_23_one_member_releases_three_waiters() {
+    explore_crowd(|| {
+        let group = Arc::new(WaitGroup::new());
+        let deeds = [Deed::new()];
+        let member = member(group.owned_token(), &deeds[0]);
+        let others = [waiter(&group, &deeds), waiter(&group, &deeds)];
+        group.wait();
+        assert_all_seen(&deeds);
+        join(others.into_iter().chain([member]));
         assert_deserted(&group);
     });
 }
