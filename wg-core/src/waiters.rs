@@ -9,8 +9,7 @@
 //! is only a hint to look again, and a spurious one does no harm.
 //!
 //! Most groups have one waiter, who is kept in the bucket itself. Of threads that come one after the
-//! other the first parks, and the others share a gate: whoever releases a thousand of them wakes
-//! two, and the kernel the rest.
+//! other the first parks, and the others share gates: whoever releases them wakes each crowd at once.
 //!
 //! No user code runs under a lock: wakers are cloned before it and dropped or woken after it.
 

@@ -283,6 +283,27 @@ fn the_last_member_releases_every_blocked_waiter() {
 }
 
 #[test]
+fn rule_25_a_crowd_is_released_whole_though_some_of_it_have_given_up() {
+    let group = &WaitGroup::new();
+    let token = group.token();
+    thread::scope(|s| {
+        let crowd: Vec<_> = (0..400)
+            .map(|number| {
+                let wait = move || match number % 2 {
+                    0 => group.wait_timeout(Duration::ZERO).is_err(),
+                    _ => group.wait_timeout(Duration::MAX).is_ok(),
+                };
+                thread::Builder::new().stack_size(64 << 10).spawn_scoped(s, wait).unwrap()
+            })
+            .collect();
+        until(|| group.waiters() == 200 && crowd.iter().step_by(2).all(|t| t.is_finished()));
+        drop(token);
+        assert!(crowd.into_iter().all(|thread| thread.join().unwrap()));
+    });
+    assert_eq!((group.count(), group.waiters()), (0, 0));
+}
+
+#[test]
 fn a_batch_that_leaves_last_releases_as_one_member() {
     let group = WaitGroup::new();
     thread::scope(|s| {

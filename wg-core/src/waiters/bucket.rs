@@ -22,6 +22,9 @@ pub(super) struct Lone {
 /// once, in 64 buckets, two find none.
 const LONE: usize = 4;
 
+/// Most threads that share a gate: each of them takes its lock when it has been woken.
+const CROWD: usize = 128;
+
 /// Capacity up to which an empty queue's memory is kept for the next group that is waited for.
 const KEPT: usize = 16;
 
@@ -79,11 +82,11 @@ impl Bucket {
         let queue = self.queues.entry(key).or_insert_with(|| mem::take(&mut self.spare));
         queue.extend(first.map(|lone| (lone.ticket, lone.place)));
         let (place, gate) = match (&waiter, queue.back_mut()) {
-            (Waiter::Thread(_), Some((ticket, Place::Crowd(gate, members)))) => {
+            (Waiter::Thread(_), Some((ticket, Place::Crowd(gate, members @ ..CROWD)))) => {
                 *members += 1;
                 return (*ticket, Some(Arc::clone(gate)));
             }
-            (Waiter::Thread(_), Some((_, Place::One(Waiter::Thread(_))))) => {
+            (Waiter::Thread(_), Some((_, Place::One(Waiter::Thread(_)) | Place::Crowd(..)))) => {
                 let gate = Arc::new(Gate::new());
                 (Place::Crowd(Arc::clone(&gate), 1), Some(gate))
             }
