@@ -48,7 +48,8 @@ fn page(outcomes: &[Outcome<'_>], grown: &[Grown], before: &Before) -> String {
     let summary = Summary::of(outcomes);
     [
         "# Results\n\nWritten by `target/release/wg-benches --report`; the book's page *Speed* says \
-         how rows are measured and shows the curves.\n\n<!-- ANCHOR: results -->\n"
+         how rows are measured and shows the curves. `.ci/instructions` counts the instructions of \
+         the fast paths.\n\n<!-- ANCHOR: results -->\n"
             .to_owned(),
         where_and_with_what(before),
         table(outcomes),
