@@ -323,7 +323,7 @@ impl Builder {
     pub fn fan_out<'env, I: IntoIterator>(&self, items: I) -> FanOut<'env, I::IntoIter> {
         let open = |options: &Options, policy| options.local().shared(policy);
         let (items, options) = (items.into_iter(), self.options.clone());
-        AsyncFanOut::new(items, options, MOST, open, Location::caller())
+        AsyncFanOut::new(items, options, || MOST, open, Location::caller())
     }
 }
 

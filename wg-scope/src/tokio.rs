@@ -298,6 +298,10 @@ impl Polls for Tokio {
         Drive { shared, body: Box::pin(body), result: None, stopping: Stopping::default() }
     }
 
+    fn hands(&self) -> usize {
+        self.runtime.metrics().num_workers()
+    }
+
     fn abandon(_: &Shared<Self>) {}
 }
 
@@ -367,7 +371,7 @@ impl Builder {
     pub fn fan_out<I: IntoIterator>(&self, items: I) -> FanOut<I::IntoIter> {
         let open = |options: &Options, policy| options.tokio().shared(policy);
         let (items, options) = (items.into_iter(), self.options.clone());
-        AsyncFanOut::new(items, options, wg_core::sync::cores(), open, Location::caller())
+        AsyncFanOut::new(items, options, wg_core::sync::cores, open, Location::caller())
     }
 }
 

@@ -186,6 +186,10 @@ macro_rules! in_task {
                 $crate::futures::InTaskDrive::new(shared, body)
             }
 
+            fn hands(&self) -> usize {
+                1
+            }
+
             fn abandon(shared: &$crate::futures::Shared<Self>) {
                 drop(shared.place.started.take());
             }

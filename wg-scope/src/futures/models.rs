@@ -161,6 +161,10 @@ impl Polls for Threads {
         Body { shared, body: Box::pin(body), result: None, stopping: Stopping::default() }
     }
 
+    fn hands(&self) -> usize {
+        usize::MAX
+    }
+
     fn abandon(_: &Shared<Self>) {}
 }
 

@@ -40,6 +40,9 @@ pub(crate) trait Polls: Sized {
 
     fn drive<B: Future>(shared: Arc<Shared<Self>>, body: B) -> Self::Drive<B>;
 
+    /// How many children can be polled at once.
+    fn hands(&self) -> usize;
+
     /// Drops what was started and not polled yet.
     fn abandon(shared: &Shared<Self>);
 }

@@ -16,7 +16,8 @@ pub(super) struct Results<R>(Arc<Mutex<Done<R>>>);
 
 /// Results of one strand, which it hands in when it ends: so an item needs no lock for its result.
 pub(crate) struct Kept<R> {
-    /// Where there is an order that somebody can see.
+    /// None for results without a size, whose order nobody can see: an endless fan-out for its
+    /// effects alone needs no memory for each item.
     indices: Vec<u64>,
     results: Vec<R>,
     ended: usize,
@@ -24,11 +25,9 @@ pub(crate) struct Kept<R> {
 
 /// What has come of the items.
 pub(super) struct Done<R> {
-    /// Results at the places of their items: no sort is needed.
-    slots: Vec<Option<R>>,
-    /// Results without a size, whose order nobody can see: an endless fan-out for its effects alone
-    /// needs no memory for each item.
-    sizeless: Vec<R>,
+    /// What strands have kept. It goes to the places of the items when all is here: that needs no
+    /// sort, and holds up no other strand.
+    kept: Vec<Kept<R>>,
     /// Results in the order of their completion, where a policy counts them.
     completed: Vec<(usize, R)>,
     /// How many items have ended by themselves.
@@ -64,21 +63,10 @@ impl<R> Results<R> {
 
     /// Enters what a strand has kept.
     pub(super) fn hand_in(&self, kept: Kept<R>) {
-        let Kept { indices, mut results, ended } = kept;
         let mut done = self.0.lock();
-        done.ended += ended;
-        if size_of::<R>() == 0 {
-            done.sizeless.append(&mut results);
-            return;
-        }
-        // They ascend, but for items that somebody else had given back.
-        let most = indices.iter().max().map_or(0, |&most| most + 1);
-        let most = usize::try_from(most).expect("there is memory for the results");
-        if done.slots.len() < most {
-            done.slots.resize_with(most, || None);
-        }
-        for (index, result) in indices.into_iter().zip(results) {
-            done.slots[index as usize] = Some(result);
+        done.ended += kept.ended;
+        if !kept.results.is_empty() {
+            done.kept.push(kept);
         }
     }
 
@@ -111,14 +99,7 @@ impl<R> Kept<R> {
 
 impl<R> Done<R> {
     fn new() -> Self {
-        Done {
-            slots: Vec::new(),
-            sizeless: Vec::new(),
-            completed: Vec::new(),
-            ended: 0,
-            items: 0,
-            are_all: false,
-        }
+        Done { kept: Vec::new(), completed: Vec::new(), ended: 0, items: 0, are_all: false }
     }
 
     /// Why items were lost, if they were. What a policy skips it does not want.
@@ -133,11 +114,8 @@ impl<R> Done<R> {
 
     /// The results in the order of their items.
     pub(super) fn into_values(mut self) -> Vec<R> {
-        if !self.sizeless.is_empty() {
-            return mem::take(&mut self.sizeless);
-        }
         if self.completed.is_empty() {
-            return mem::take(&mut self.slots).into_iter().flatten().collect();
+            return in_order(mem::take(&mut self.kept));
         }
         let mut completed = mem::take(&mut self.completed);
         completed.sort_by_key(|&(index, _)| index);
@@ -170,11 +148,10 @@ impl<R> Done<R> {
     /// Drops results one by one, so that one whose drop panics takes no other with it. Returns what
     /// the first has thrown.
     fn clear(&mut self) -> Option<Payload> {
-        let slots = mem::take(&mut self.slots).into_iter().flatten();
+        let kept = mem::take(&mut self.kept).into_iter().flat_map(|kept| kept.results);
         let completed = mem::take(&mut self.completed).into_iter().map(|(_, value)| value);
-        let all = slots.chain(completed).chain(mem::take(&mut self.sizeless));
         let mut first = None;
-        for value in all {
+        for value in kept.chain(completed) {
             if let Err(payload) = drop_caught(value) {
                 match first {
                     None => first = Some(payload),
@@ -184,6 +161,29 @@ impl<R> Done<R> {
         }
         first
     }
+}
+
+/// Results in the order of their items. Those of one strand ascend, but for items that another had
+/// given back.
+fn in_order<R>(mut kept: Vec<Kept<R>>) -> Vec<R> {
+    if let [Kept { indices, results, .. }] = &mut *kept {
+        if indices.is_sorted() {
+            return mem::take(results);
+        }
+    }
+    if size_of::<R>() == 0 {
+        return kept.into_iter().flat_map(|kept| kept.results).collect();
+    }
+    let most = kept.iter().flat_map(|kept| &kept.indices).max().map_or(0, |&most| most + 1);
+    let most = usize::try_from(most).expect("there is memory for the results");
+    let mut slots: Vec<Option<R>> = Vec::new();
+    slots.resize_with(most, || None);
+    for Kept { indices, results, .. } in kept {
+        for (index, result) in indices.into_iter().zip(results) {
+            slots[index as usize] = Some(result);
+        }
+    }
+    slots.into_iter().flatten().collect()
 }
 
 impl<R> Drop for Done<R> {

@@ -12,24 +12,28 @@
 //! 3. A strand for which there is nothing to do ends. Whoever makes something to do, or finds that
 //!    there is more than he can do, starts one more, as long as there are fewer than the limit. Both
 //!    are decided under one lock: either a strand finds what was made, or it is seen to be gone.
+//! 4. While items prove brief there are no more strands than can be polled at once: others would only
+//!    take turns with these. Whoever would have started one more owes it, and does so when one of his
+//!    items waits; then they are not brief any more, and rule 3 holds again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-use wg_core::sync::Mutex;
+use wg_core::sync::{Mutex, times};
 
 use super::budget::Weigh;
-use super::hand::{Hand, Pulled, size};
+use super::hand::{Hand, Pace, Pulled, size};
 use crate::outcome::{Payload, discard, drop_caught};
 
 /// The items of a fan-out.
 pub(crate) struct Feed<I: Iterator, W> {
     source: Mutex<Source<I>>,
     weigh: W,
-    /// The most strands.
+    /// The most strands, and the most while items are brief.
     most: usize,
+    few: usize,
     /// Whether items are pulled one at a time, whatever they are.
     one_by_one: bool,
     /// Whether strands stay when the iterator has ended, as there may be other items.
@@ -56,7 +60,13 @@ struct Source<I: Iterator> {
     /// How many strands there are, and how many there were ever.
     live: usize,
     posted: u64,
+    /// Whether items are to be taken for brief.
+    brief: bool,
 }
+
+/// How often a strand looks whether the iterator is back before it waits for that: as long as to be
+/// woken takes.
+const LOOKS: usize = times(16);
 
 /// Where the iterator is.
 enum Place<I> {
@@ -95,8 +105,9 @@ enum End {
 }
 
 impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
-    /// Creates a feed for at most `most` strands, of which the first is to be started.
-    pub(super) fn new(items: I, weigh: W, most: usize) -> Self {
+    /// Creates a feed for at most `most` strands, of which the first is to be started. Of these
+    /// `hands` can be polled at once.
+    pub(super) fn new(items: I, weigh: W, most: usize, hands: usize) -> Self {
         let source = Source {
             place: Place::Here(Box::new(items)),
             ready: VecDeque::new(),
@@ -109,9 +120,12 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
             used: 0,
             live: 1,
             posted: 1,
+            // Where one is polled at a time, whether they are makes no difference before one waits.
+            brief: hands == 1,
         };
+        let few = hands.min(most);
         let one_by_one = W::WEIGHS || most == 1;
-        Feed { source: Mutex::new(source), weigh, most, one_by_one, stays: false }
+        Feed { source: Mutex::new(source), weigh, most, few, one_by_one, stays: false }
     }
 
     pub(super) fn one_by_one(self) -> Self {
@@ -124,11 +138,9 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
 
     /// Claims items for the strand `who`.
     pub(super) fn claim(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>) -> Claim {
-        if !self.one_by_one {
-            hand.adapt();
-        }
+        let pace = if self.one_by_one { Pace::Unknown } else { hand.adapt() };
         loop {
-            let (items, first, room) = match self.take(who, waker, hand) {
+            let (items, first, room) = match self.take(who, waker, hand, pace) {
                 Taken::Yours(items, first, room) => (items, first, room),
                 Taken::Instead(claim) => return claim,
             };
@@ -139,17 +151,23 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
     }
 
     /// Takes the iterator, or an item that was given back.
-    fn take(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>) -> Taken<I> {
-        let mut spare = None;
+    fn take(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>, pace: Pace) -> Taken<I> {
+        let (mut spare, mut looks) = (None, if self.few > 1 { LOOKS } else { 0 });
         loop {
             let mut source = self.source.lock();
             source.settle(hand);
+            match pace {
+                Pace::Unknown => {}
+                Pace::Brief => source.brief = true,
+                // More strands would not make it faster where one is polled at a time.
+                Pace::Slow => source.brief &= self.few == 1,
+            }
             if let Some(next) = source.ready.pop_front() {
                 let claim = if source.fits(next.weight, self.weigh.total()) {
                     source.out += 1;
                     source.used = source.used.saturating_add(next.weight);
                     hand.items.push_back(next);
-                    Claim::Items(source.recruit(hand.recruits, self.most))
+                    Claim::Items(self.recruit_for(&mut source, hand))
                 } else {
                     source.ready.push_front(next);
                     source.live -= usize::from(hand.counts);
@@ -184,6 +202,11 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
                     drop(source);
                     drop(before);
                     return Taken::Instead(Claim::Wait);
+                }
+                None if looks > 0 => {
+                    drop(source);
+                    looks -= 1;
+                    (0..4).for_each(|_| std::hint::spin_loop());
                 }
                 // Cloning a waker may be anybody's code, so no lock is held meanwhile.
                 None => {
@@ -265,7 +288,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
             let claim = if hand.items.is_empty() && fits {
                 Claim::Items(None)
             } else if fits {
-                Claim::Items(source.recruit(hand.recruits, self.most))
+                Claim::Items(self.recruit_for(&mut source, hand))
             } else {
                 source.live -= usize::from(hand.counts);
                 Claim::Leave
@@ -286,11 +309,21 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         }
     }
 
-    /// Gives back what is in hand and has not begun. Returns the number of a strand that is to be
-    /// started for it.
+    /// Enters one more strand for whoever has found that there is more, or that he owes it.
+    fn recruit_for(&self, source: &mut Source<I>, hand: &mut Hand<I::Item>) -> Option<u64> {
+        let most = if source.brief { self.few } else { self.most };
+        let number = source.recruit(hand.recruits, most);
+        hand.owes = number.is_none() && hand.recruits && most < self.most;
+        number
+    }
+
+    /// Gives back what is in hand and has not begun, as an item waits. Returns the number of a strand
+    /// that is to be started for it.
     pub(super) fn give_back(&self, hand: &mut Hand<I::Item>) -> Option<u64> {
         let mut source = self.source.lock();
         source.settle(hand);
+        source.brief = false;
+        hand.owes = false;
         source.out -= hand.items.len();
         source.ready.extend(hand.items.drain(..));
         let next = source.call();

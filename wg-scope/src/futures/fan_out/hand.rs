@@ -9,7 +9,7 @@ use wg_core::sync::now;
 use crate::outcome::discard;
 
 /// The most items that are pulled at once.
-const MOST: usize = 32;
+const MOST: usize = 64;
 
 /// Items are pulled several at a time as long as those that were pulled together took no longer than
 /// this: who handles them may be the only one who has something to do.
@@ -27,6 +27,9 @@ pub(crate) struct Hand<T> {
     pub(super) counts: bool,
     /// Whether there is room for another strand.
     pub(super) recruits: bool,
+    /// Whether there was to be another strand, and was not as items were brief. It is to be as soon
+    /// as one of these waits.
+    pub(super) owes: bool,
     /// Whether those who wait for items to be added have to reckon with this strand.
     pub(super) busy: bool,
     /// Whether no item that was handled since the last claim has waited.
@@ -50,6 +53,7 @@ impl<T> Hand<T> {
             batch: 1,
             counts,
             recruits: true,
+            owes: false,
             busy: false,
             is_quick: false,
             claimed: None,
@@ -69,18 +73,31 @@ impl<T> Hand<T> {
 
     /// Finds out how many items are good to be pulled at once. A clock is asked only while none of
     /// them waits.
-    pub(super) fn adapt(&mut self) {
+    pub(super) fn adapt(&mut self) -> Pace {
         if !std::mem::replace(&mut self.is_quick, true) {
             self.batch = 1;
             self.claimed = None;
-            return;
+            return Pace::Unknown;
         }
         let now = now();
-        if let Some(before) = self.claimed.replace(now) {
-            let quick = now.saturating_duration_since(before) < QUICK;
-            self.batch = if quick { (self.batch * 2).min(MOST) } else { (self.batch / 2).max(1) };
+        let Some(before) = self.claimed.replace(now) else { return Pace::Unknown };
+        if now.saturating_duration_since(before) < QUICK {
+            self.batch = (self.batch * 2).min(MOST);
+            Pace::Brief
+        } else {
+            self.batch = (self.batch / 2).max(1);
+            Pace::Slow
         }
     }
+}
+
+/// How the items were that were handled since the last claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Unknown,
+    /// None waited, and all together took next to no time.
+    Brief,
+    Slow,
 }
 
 /// How many items an iterator says that it has, at least and at most. One that panics says nothing.

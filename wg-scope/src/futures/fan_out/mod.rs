@@ -67,8 +67,8 @@ pub struct AsyncFanOut<I: Iterator, P: Place, W = Unweighed, S = AsyncAlone> {
     items: I,
     options: Options,
     weigh: W,
-    /// The limit where none is given.
-    most: usize,
+    /// The limit where none is given. Only then it is asked for: the number of cores is read in files.
+    most: fn() -> usize,
     open: fn(&Options, Policy) -> Arc<Shared<P>>,
     site: &'static Location<'static>,
     place: S,
@@ -92,7 +92,7 @@ impl<I: Iterator, P: Place> AsyncFanOut<I, P> {
     pub(crate) fn new(
         items: I,
         options: Options,
-        most: usize,
+        most: fn() -> usize,
         open: fn(&Options, Policy) -> Arc<Shared<P>>,
         site: &'static Location<'static>,
     ) -> Self {
@@ -123,8 +123,8 @@ impl<I: Iterator, P: Place, S> AsyncFanOut<I, P, Unweighed, S> {
 impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
     /// The most items at once.
     fn most(&self) -> usize {
-        let most = if W::WEIGHS { usize::MAX } else { self.most };
-        self.options.limit.map_or(most, std::num::NonZeroUsize::get)
+        let most = || if W::WEIGHS { usize::MAX } else { (self.most)() };
+        self.options.limit.map_or_else(most, std::num::NonZeroUsize::get)
     }
 }
 

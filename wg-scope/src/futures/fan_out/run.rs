@@ -166,7 +166,7 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
         move |scope| {
             let shared = Arc::clone(scope.shared());
-            let feed = Feed::new(items, weigh, most);
+            let feed = Feed::new(items, weigh, most, shared.place.hands());
             let work = Arc::new(Mapping {
                 shared: Arc::clone(&shared),
                 failures: Arc::clone(scope.failures()),

@@ -169,10 +169,12 @@ impl<W: Work> InHand<W> {
         self.work.tell(&mut self.hand);
     }
 
-    /// Handles items, at most so many, until one waits or there are no more. `Item` means that so
-    /// many were handled.
+    /// Handles items, about so many, until one waits or there are no more. `Item` means that so many
+    /// were handled, and that none is in hand that another could have begun.
     pub(super) fn run(&mut self, who: u64, context: &mut Context<'_>, most: usize) -> Next {
-        for _ in 0..most {
+        let mut handled = 0;
+        while handled < most || !self.hand.items.is_empty() {
+            handled += 1;
             if self.future.is_none() {
                 match self.claim(who, context.waker()) {
                     Next::Item => {}
@@ -181,7 +183,7 @@ impl<W: Work> InHand<W> {
             }
             if !self.advance(context) {
                 self.hand.wait();
-                if !self.hand.items.is_empty() {
+                if self.hand.owes || !self.hand.items.is_empty() {
                     let post = self.work.give_back(&mut self.hand);
                     self.post(post);
                 }

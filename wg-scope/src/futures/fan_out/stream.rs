@@ -207,7 +207,7 @@ where
         let work = Arc::new(Streaming {
             shared,
             label,
-            feed: Feed::new(fan_out.items, fan_out.weigh, most).one_by_one(),
+            feed: Feed::new(fan_out.items, fan_out.weigh, most, most).one_by_one(),
             function,
             window,
             post: start,
