@@ -30,7 +30,7 @@ use std::sync::Arc;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Sendable, Shared, Started, in_task, surface};
+use crate::futures::{Begun, InTask, Sendable, Shared, Started, in_task, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -278,10 +278,10 @@ impl Builder {
 
 /// The current task, as the place where the futures of a scope are polled.
 pub struct Local<'env> {
-    started: Started<Sendable<'env>>,
+    started: Started<Begun<Sendable<'env>, <Self as InTask>::Whole>>,
 }
 
-in_task!(Local<'env>, [+ Send + Sync]);
+in_task!(Local<'env>, [+ Send], [+ Sync]);
 surface!(impl['env] Local<'env>, 'env, [Send +]);
 futures::results_surface!(impl['env] Local<'env>, 'env, [Send +]);
 futures::workers_surface!(impl['env] Local<'env>, 'env, "local", [Send +], [Sync +]);

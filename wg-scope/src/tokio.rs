@@ -38,14 +38,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::child::Driven;
 use crate::futures::run::Stopping;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Held, Holds, Join, Polls, Sendable, Shared, surface};
+use crate::futures::{Held, Holds, Join, Polls, Sendable, Shared, Takes, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -279,18 +279,27 @@ impl<C: futures::Drive + Send + Sync + 'static> Holds<C> for Tokio {
     }
 }
 
+impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
+    fn take(shared: &Arc<Shared<Self>>, whole: W) {
+        // Where the runtime is shut down the child is dropped here, which ends it.
+        drop(shared.place.runtime.spawn(whole));
+    }
+}
+
 impl Polls for Tokio {
     type Child = Sendable<'static>;
     type Joined<T> = dyn Join<T> + Send + Sync;
-    type Handle = AbortHandle;
+    type Handle = JoinHandle<()>;
     type Drive<B: Future> = Drive<B>;
 
-    fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<AbortHandle> {
+    const DROPS: bool = false;
+
+    fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<JoinHandle<()>> {
         // Where the runtime is shut down the child is dropped here, which ends it.
-        Some(shared.place.runtime.spawn(Driven::new(child)).abort_handle())
+        Some(shared.place.runtime.spawn(Driven::new(child)))
     }
 
-    fn stop(handle: AbortHandle) {
+    fn stop(handle: JoinHandle<()>) {
         handle.abort();
     }
 

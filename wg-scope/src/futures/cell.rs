@@ -5,15 +5,15 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use wg_core::OwnedToken;
 use wg_core::sync::Mutex;
 
 pub(crate) use super::child::{Drive, Join, Where, Whose};
-use super::line::{Entry, Key};
-use super::place::{Holds, Polls};
-use super::shared::Shared;
+use super::line::{Entry, Key, Opened, Who};
+use super::place::{Holds, Polls, Takes};
+use super::placed::Placed;
+use super::shared::{Shared, Standing};
 use crate::context::{self, Role};
 use crate::ending::Ending;
 use crate::outcome::{Outcome, Payload, discard, drop_caught};
@@ -25,13 +25,16 @@ use crate::task_info::{Label, TaskInfo};
 pub(super) const DEEP: usize = 32;
 
 pub(crate) struct Cell<P: Polls, F: Future, S> {
-    shared: Arc<Shared<P>>,
-    index: u64,
+    pub(super) shared: Arc<Shared<P>>,
+    pub(super) index: u64,
     ending: Ending<F::Output, S>,
     stage: Mutex<Stage<F>>,
 }
 
 enum Stage<F> {
+    /// In the hands of its place, and its future with it: nobody else ever polls that. Or it has ended
+    /// there.
+    Placed(Stop),
     /// In line, for a slot.
     Waiting(Rest<F>),
     /// In the hands of its place.
@@ -42,16 +45,20 @@ enum Stage<F> {
     Polled,
 }
 
+/// How a child is stopped whose place has its future: it is woken, and ends then.
+enum Stop {
+    /// It has not waited yet, or its place drops it.
+    Unheard,
+    Wakes(Waker),
+    Told,
+}
+
 /// What is left of a child that has not ended.
 struct Rest<F> {
     future: Pin<Box<F>>,
-    /// None if the scope had ended before there was the child.
-    token: Option<OwnedToken>,
-    /// Where it stands among those that run, if it does.
-    key: Option<Key>,
+    standing: Standing,
     /// Where it stands in the line, if it waits.
     number: i64,
-    has_slot: bool,
     begun: bool,
     /// Whether it was told that it is stopped: its error may be the echo of that.
     told: bool,
@@ -63,27 +70,32 @@ where
     F: Future,
     S: Settle<F::Output>,
 {
-    /// Spawns a child.
-    pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self> {
-        let token = shared.token();
-        let future = Box::pin(future);
-        let (index, key) = shared.open(&label, token.is_some());
-        let (number, has_slot, begun, told) = (0, key.is_some(), false, false);
-        let rest = Rest { future, token, key, number, has_slot, begun, told };
-        let make = |stage| {
-            let (shared, ending) = (Arc::clone(shared), Ending::new(label, settle));
-            Arc::new(Cell { shared, index, ending, stage: Mutex::new(stage) })
-        };
-        if let Some(key) = key {
-            let cell = make(Stage::Driven(rest));
-            shared.start(cell.child(), key);
+    /// Spawns a child. Where it may begin its place gets its future as well; otherwise that is kept
+    /// here, for whoever comes to poll it.
+    pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self>
+    where
+        P: Takes<Placed<P, F, S>>,
+    {
+        let (stage, ending) =
+            (Mutex::new(Stage::Placed(Stop::Unheard)), Ending::new(label, settle));
+        let mut cell = Arc::new(Cell { shared: Arc::clone(shared), index: 0, ending, stage });
+        let opened = shared.open(|index| {
+            Arc::get_mut(&mut cell).expect("nobody else has it yet").index = index;
+            // A place that drops its children needs nobody to tell them.
+            if P::DROPS { Who::Task(cell.ending.task(index)) } else { Who::Child(cell.child()) }
+        });
+        if let Opened::Begins(key) = opened {
+            P::take(shared, Placed::new(&cell, future, key));
             return cell;
         }
-        let cell = make(Stage::Polled);
-        if rest.token.is_none() || shared.skips(index) {
-            cell.end(rest, Ok(None));
-        } else {
-            cell.submit(rest, false);
+        *cell.stage.lock() = Stage::Polled;
+        let counts = !matches!(opened, Opened::Refused);
+        let standing = Standing { key: None, has_slot: false, counts };
+        let future = Box::pin(future);
+        let rest = Rest { future, standing, number: 0, begun: false, told: false };
+        match opened {
+            Opened::Waits => cell.submit(rest, false),
+            _ => cell.end(rest, Ok(None)),
         }
         cell
     }
@@ -130,8 +142,8 @@ where
         let mut stage = self.stage.lock();
         match enter() {
             Entry::Begins(key) => {
-                rest.key = Some(key);
-                rest.has_slot = true;
+                rest.standing.key = Some(key);
+                rest.standing.has_slot = true;
                 *stage = Stage::Driven(rest);
                 Some(key)
             }
@@ -149,7 +161,7 @@ where
             self.end(rest, Ok(None));
             return None;
         }
-        self.shared.end(rest.key.take(), false);
+        self.shared.end(rest.standing.key.take(), false);
         Some(rest)
     }
 
@@ -161,7 +173,7 @@ where
         }
         match mem::replace(&mut *stage, Stage::Polled) {
             Stage::Waiting(rest) | Stage::Driven(rest) | Stage::InPlace(rest) => Some(rest),
-            Stage::Polled => unreachable!("nothing is left to be taken"),
+            Stage::Placed(_) | Stage::Polled => unreachable!("nothing is here to be taken"),
         }
     }
 
@@ -186,12 +198,24 @@ where
         None
     }
 
-    /// Ends a child that is in hand. When the token goes, at the very end, everything of the user's
-    /// has been dropped or handed over (rule 1).
+    /// Ends a child that is in hand.
     fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
-        let Rest { future, token, key, has_slot, told, .. } = rest;
+        let Rest { future, standing, told, .. } = rest;
+        self.conclude(drop_caught(future), result, told, &standing);
+    }
+
+    /// Enters how a child has ended whose future is dropped; `dropped` is what that has thrown. When
+    /// it does not count any more, at the very end, everything of the user's has been dropped or handed
+    /// over (rule 1).
+    pub(super) fn conclude(
+        &self,
+        dropped: Result<(), Payload>,
+        result: Result<Option<F::Output>, Payload>,
+        told: bool,
+        standing: &Standing,
+    ) {
         let record = &**self.shared;
-        let result = match (drop_caught(future), result) {
+        let result = match (dropped, result) {
             (Ok(()), result) => result,
             (Err(payload), Ok(value)) => {
                 // As with a closure, a panic in the drop of what it holds costs it its value.
@@ -206,12 +230,56 @@ where
             }
         };
         self.ending.conclude(record, self.index, result, told);
-        self.shared.end(key, has_slot);
-        // Those who wait for all may have wakers that panic.
-        drop_caught(token).unwrap_or_else(discard);
-        if self.shared.group.count() == 0 {
-            self.shared.signal.ring();
+        self.shared.end_task(standing);
+    }
+
+    /// Enters whom to wake to stop a child that waits, and that its place does not drop. Returns false
+    /// if it is to stop now.
+    pub(super) fn waits(&self, waker: &Waker) -> bool {
+        match &*self.stage.lock() {
+            Stage::Placed(Stop::Told) => return false,
+            Stage::Placed(Stop::Wakes(known)) if known.will_wake(waker) => return true,
+            _ => {}
         }
+        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
+        let waker = waker.clone();
+        let mut stage = self.stage.lock();
+        let Stage::Placed(stop) = &mut *stage else { unreachable!("it is in its place") };
+        if let Stop::Told = stop {
+            return false;
+        }
+        let before = mem::replace(stop, Stop::Wakes(waker));
+        drop(stage);
+        drop(before);
+        true
+    }
+
+    /// Whether a child is to stop that its place has.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Placed(Stop::Told))
+    }
+
+    /// Enters that a child ends that its place has, so that nobody needs to be woken any more.
+    pub(super) fn tell_nobody(&self) {
+        let before = mem::replace(&mut *self.stage.lock(), Stage::Polled);
+        if let Err(payload) = drop_caught(before) {
+            discard(payload);
+        }
+    }
+
+    /// Tells a child to stop that its place has. Returns false if that does not have it.
+    pub(super) fn tell(&self) -> bool {
+        let mut stage = self.stage.lock();
+        let Stage::Placed(stop) = &mut *stage else { return false };
+        let before = mem::replace(stop, Stop::Told);
+        drop(stage);
+        if let Stop::Wakes(waker) = before {
+            // Whoever stops all is not to be blamed for the panic of a waker.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                discard(payload);
+            }
+        }
+        true
     }
 
     /// Whether whoever polls here may poll the child here: in a slot of the scope.
@@ -230,8 +298,8 @@ where
         let mut stage = self.stage.lock();
         match mem::replace(&mut *stage, Stage::Polled) {
             Stage::Waiting(mut rest) => {
-                rest.has_slot = true;
-                rest.key = Some(key);
+                rest.standing.has_slot = true;
+                rest.standing.key = Some(key);
                 *stage = Stage::Driven(rest);
                 true
             }
@@ -265,7 +333,7 @@ where
     fn begin_in_place(&self, how: Where, begin: &mut dyn FnMut(i64) -> Key) -> Option<Key> {
         let mut rest = self.take(|stage| matches!(stage, Stage::Waiting(_)))?;
         let key = begin(rest.number);
-        rest.key = Some(key);
+        rest.standing.key = Some(key);
         *self.stage.lock() = match how {
             Where::Here => Stage::InPlace(rest),
             Where::Beside => Stage::Driven(rest),
@@ -284,11 +352,14 @@ where
     }
 
     fn cancel(&self, whose: Whose) -> bool {
+        if whose == Whose::Joiners && self.tell() {
+            return true;
+        }
         let rest = self.take(|stage| match stage {
             Stage::Waiting(_) => whose == Whose::Lines,
             Stage::Driven(_) => whose == Whose::Places,
             Stage::InPlace(_) => whose == Whose::Joiners,
-            Stage::Polled => false,
+            Stage::Placed(_) | Stage::Polled => false,
         });
         let Some(rest) = rest else { return false };
         self.end(rest, Ok(None));
@@ -333,7 +404,7 @@ where
             Stage::Waiting(mut rest) if in_a_slot => {
                 drop(stage);
                 let key = self.shared.begin_in_place(&self.child(), rest.number);
-                rest.key = Some(key);
+                rest.standing.key = Some(key);
                 if context::depth() > DEEP {
                     *self.stage.lock() = Stage::Driven(rest);
                     self.shared.start(self.child(), key);

@@ -85,7 +85,8 @@ pub(crate) trait Child: Clone {
     /// Drops a child that waits. Returns false if it does not.
     fn cancel(&self) -> bool;
 
-    /// Drops a child that is in the hands of whoever awaits it.
+    /// Drops a child that is in the hands of whoever awaits it, or has its place drop it if that has
+    /// its future, too.
     fn stop(&self);
 
     /// Drops a child that is in the hands of its place.

@@ -1,14 +1,16 @@
 //! Who may run: a limit, those that run, and those that wait for a slot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use slab::Slab;
 use wg_core::sync::now;
+use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::TaskInfo;
 
 /// The children of one scope.
 pub(crate) struct Line<C, H> {
@@ -20,7 +22,13 @@ pub(crate) struct Line<C, H> {
     /// How many of those that wait have not been begun in place.
     queued: usize,
     running: Slab<Running<C, H>>,
+    /// Since when those run, by their numbers, that somebody has looked at: a clock for every task
+    /// would cost more than a small task.
+    since: BTreeMap<u64, Instant>,
     spawned: u64,
+    /// How many of those have not ended, and by what they are together a member of the scope's group.
+    open: usize,
+    token: Option<OwnedToken>,
     /// How many have begun.
     begun: u64,
     /// The numbers of the next in line, before all others and behind them. Each is given once.
@@ -36,19 +44,10 @@ pub(crate) struct Line<C, H> {
 
 /// A child that has begun and not ended.
 struct Running<C, H> {
-    task: TaskInfo,
+    who: Who<C>,
     number: u64,
-    /// When somebody first looked: a clock for every task would cost more than a small task.
-    since: Option<Instant>,
-    stop: Option<Stop<C, H>>,
-}
-
-/// By what a child is stopped.
-pub(crate) enum Stop<C, H> {
-    /// In the hands of its place.
-    Placed(H),
-    /// In the hands of whoever awaits it.
-    InPlace(C),
+    /// By what its place stops it, where the child does not know that itself.
+    stop: Option<H>,
 }
 
 /// Where a child stands among those that run.
@@ -57,6 +56,24 @@ pub(crate) struct Key {
     place: usize,
     /// Another may have the place by now; nobody ever has the number.
     number: u64,
+}
+
+/// Who runs: to be stopped, or only to be told of.
+pub(crate) enum Who<C> {
+    Child(C),
+    Task(TaskInfo),
+}
+
+/// What becomes of a task that is spawned.
+pub(crate) enum Opened {
+    /// It has a slot.
+    Begins(Key),
+    /// It is to wait for one.
+    Waits,
+    /// It is not to begin.
+    Skipped,
+    /// The scope has ended.
+    Refused,
 }
 
 /// How a child enters.
@@ -82,7 +99,10 @@ impl<C: Child, H> Line<C, H> {
             waiting: BTreeMap::new(),
             queued: 0,
             running: Slab::new(),
+            since: BTreeMap::new(),
             spawned: 0,
+            open: 0,
+            token: None,
             begun: 0,
             before: -1,
             behind: 0,
@@ -98,19 +118,46 @@ impl<C: Child, H> Line<C, H> {
         self.spawned - 1
     }
 
-    /// Numbers a task that is spawned, and gives it a slot if there is one, and if it is to begin.
+    /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
+    /// begin. `make` makes it of the number.
     pub(crate) fn open(
         &mut self,
-        label: &Label,
+        group: &Arc<WaitGroup>,
         begins: impl FnOnce(u64) -> bool,
-    ) -> (u64, Option<Key>) {
+        make: impl FnOnce(u64) -> Who<C>,
+    ) -> Opened {
         let index = self.number();
-        if self.taken >= self.limit || !begins(index) {
-            return (index, None);
+        let who = make(index);
+        if !self.count(group) {
+            return Opened::Refused;
+        }
+        if !begins(index) {
+            return Opened::Skipped;
+        }
+        if self.taken >= self.limit {
+            return Opened::Waits;
         }
         self.taken += 1;
-        let key = self.run(TaskInfo::new(index, label.clone()));
-        (index, Some(key))
+        Opened::Begins(self.run(who))
+    }
+
+    /// Counts one more task, if the scope has not ended.
+    fn count(&mut self, group: &Arc<WaitGroup>) -> bool {
+        if group.is_closed() {
+            return false;
+        }
+        if self.open == 0 {
+            let Ok(token) = group.try_owned_token() else { return false };
+            self.token = Some(token);
+        }
+        self.open += 1;
+        true
+    }
+
+    /// Discounts a task. The token of the last is to be dropped without the lock.
+    pub(crate) fn discount(&mut self) -> Option<OwnedToken> {
+        self.open -= 1;
+        if self.open == 0 { self.token.take() } else { None }
     }
 
     /// Gives a slot to a child, or has it wait for one: then it gets its number in the line.
@@ -118,7 +165,7 @@ impl<C: Child, H> Line<C, H> {
     pub(crate) fn enter(&mut self, child: &C, first: bool) -> Entry {
         if self.taken < self.limit {
             self.taken += 1;
-            return Entry::Begins(self.run(child.info()));
+            return Entry::Begins(self.run(Who::Child(child.clone())));
         }
         self.queued += 1;
         let number = if first {
@@ -140,14 +187,8 @@ impl<C: Child, H> Line<C, H> {
         }
         let (_, child) = self.waiting.pop_first()?;
         self.taken += 1;
-        let key = self.run(child.info());
+        let key = self.run(Who::Child(child.clone()));
         Some((child, key))
-    }
-
-    /// Takes a slot back that was not needed.
-    pub(crate) fn undo(&mut self, key: Key) {
-        self.taken -= 1;
-        self.running.remove(key.place);
     }
 
     /// Enters that one that waited does not any more.
@@ -161,11 +202,7 @@ impl<C: Child, H> Line<C, H> {
         self.queued -= 1;
         // Somebody may have taken it out just now.
         let waited = self.waiting.remove(&number);
-        let key = self.run(child.info());
-        if !self.stopped {
-            self.running[key.place].stop = Some(Stop::InPlace(child.clone()));
-        }
-        (key, waited)
+        (self.run(Who::Child(child.clone())), waited)
     }
 
     /// The one that waits with this number.
@@ -202,10 +239,10 @@ impl<C: Child, H> Line<C, H> {
         self.filling = false;
     }
 
-    fn run(&mut self, task: TaskInfo) -> Key {
+    fn run(&mut self, who: Who<C>) -> Key {
         let number = self.begun;
         self.begun += 1;
-        let place = self.running.insert(Running { task, number, since: None, stop: None });
+        let place = self.running.insert(Running { who, number, stop: None });
         Key { place, number }
     }
 
@@ -221,24 +258,31 @@ impl<C: Child, H> Line<C, H> {
         }
         if let Some(running) = self.running.get_mut(key.place) {
             if running.number == key.number {
-                let before = running.stop.replace(Stop::Placed(handle));
-                drop(before);
+                running.stop = Some(handle);
             }
         }
         None
     }
 
-    /// Enters that it has ended. What is returned is to be dropped without the lock.
+    /// Enters that it has ended, or does not need its slot. What is returned is to be dropped without
+    /// the lock.
     pub(crate) fn end(&mut self, key: Key, had_slot: bool) -> impl Sized + use<C, H> {
         self.taken -= usize::from(had_slot);
-        let ended = self.running.remove(key.place);
-        (ended.task, ended.stop)
+        if !self.since.is_empty() {
+            self.since.remove(&key.number);
+        }
+        self.running.remove(key.place)
     }
 
-    /// By what those are stopped that run. Whoever is attached from now on is to stop at once.
-    pub(crate) fn stop(&mut self) -> Vec<Stop<C, H>> {
+    /// Those that run, and by what they are stopped. Whoever is attached from now on is to stop at
+    /// once.
+    pub(crate) fn stop(&mut self) -> Vec<(C, Option<H>)> {
         self.stopped = true;
-        self.running.iter_mut().filter_map(|(_, running)| running.stop.take()).collect()
+        let known = self.running.iter_mut().filter_map(|(_, it)| match &it.who {
+            Who::Child(child) => Some((child.clone(), it.stop.take())),
+            Who::Task(_) => None,
+        });
+        known.collect()
     }
 
     /// Whether a child that is spawned now would run at once.
@@ -272,15 +316,19 @@ impl<C: Child, H> Line<C, H> {
 
     /// Begins to count the age of what runs.
     pub(crate) fn look(&mut self) {
-        let mut time = None;
-        for (_, running) in &mut self.running {
-            running.since.get_or_insert_with(|| *time.get_or_insert_with(now));
+        let time = now();
+        for (_, running) in &self.running {
+            self.since.entry(running.number).or_insert(time);
         }
     }
 
     /// What runs, and since when somebody looks.
     pub(crate) fn alive(&self, most: usize) -> Vec<(TaskInfo, Option<Instant>)> {
-        let running = self.running.iter().map(|(_, it)| (it.task.clone(), it.since));
+        let since = |number| self.since.get(&number).copied();
+        let running = self.running.iter().map(|(_, it)| match &it.who {
+            Who::Child(child) => (child.info(), since(it.number)),
+            Who::Task(task) => (task.clone(), since(it.number)),
+        });
         running.take(most).collect()
     }
 

@@ -2,9 +2,10 @@
 //! the task that awaits the scope, `tokio` on a runtime. Both are a [`place::Place`].
 //!
 //! From the surface down: `surface` (starting tasks), `try_scope`, `scope`, `steer` (watching and
-//! cancelling), `task` (their handles) → `run` (a scope from its beginning to its end) → `cell` (one
-//! future on its way to its end) → `shared` (what a scope's parts share) → `line` (who may run) and
-//! `signal` (waking the scope's own future).
+//! cancelling), `task` (their handles) → `run` (a scope from its beginning to its end) → `placed` (one
+//! future in the hands of its place) and `cell` (one on its way to its end, wherever it is) →
+//! `shared` (what a scope's parts share) → `line` (who may run) and `signal` (waking the scope's own
+//! future).
 
 mod cell;
 pub(crate) mod child;
@@ -13,6 +14,7 @@ mod helper;
 mod in_task;
 mod line;
 mod place;
+mod placed;
 mod results;
 mod results_spawner;
 mod results_surface;
@@ -32,9 +34,9 @@ pub use self::fan_out::{AsyncAlone, AsyncAsCompleted, AsyncFanOut, AsyncInOrder,
 pub use self::fan_out::{AsyncMore, Unweighed, Weighed};
 pub(crate) use self::fan_out::{Order, Reading, Reads, Streams, Weigh};
 pub(crate) use self::fan_out::{verbs, verbs_more};
-pub(crate) use self::in_task::{Drive as InTaskDrive, InTask, Started, in_task};
+pub(crate) use self::in_task::{Begun, Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;
-pub(crate) use self::place::{Holds, Polls};
+pub(crate) use self::place::{Holds, Polls, Takes};
 pub use self::results::AsyncResults;
 pub use self::results_spawner::AsyncSpawner;
 pub(crate) use self::results_spawner::Wanted;

@@ -5,6 +5,7 @@
 //! The place is one like a runtime: each child is polled by a thread of its own. `.ci/models` runs
 //! them all.
 
+use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::mem;
 use std::panic::Location;
@@ -22,11 +23,11 @@ use super::child::{Drive, Driven, Held, Join, Sendable, Whose};
 use super::fan_out::{Reads, Streams};
 use super::in_task::Started;
 use super::line::Key;
-use super::place::{Holds, Polls};
+use super::place::{Holds, Polls, Takes};
 use super::run::{Stopping, plain};
 use super::scope::AsyncScope;
 use super::shared::Shared;
-use super::signal::Signal;
+use super::signal::{Bell, Signal};
 use super::task::AsyncTask;
 use crate::options::{Options, options};
 use crate::policy::Policy;
@@ -95,7 +96,7 @@ struct Threads(Mutex<Vec<JoinHandle<()>>>);
 struct Hand(Mutex<Stage>);
 
 enum Stage {
-    Rests(Driven<Sendable<'static>>, Option<Waker>),
+    Rests(Pin<Box<dyn Future<Output = ()> + Send>>, Option<Waker>),
     Polled,
     Stopped,
 }
@@ -107,7 +108,7 @@ impl Hand {
             *self.0.lock() = Stage::Stopped;
             return Poll::Ready(());
         };
-        if Pin::new(&mut child).poll(context).is_ready() {
+        if child.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
         let mut stage = self.0.lock();
@@ -135,6 +136,22 @@ impl<C: Drive + Send + Sync + 'static> Holds<C> for Threads {
     }
 }
 
+impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Threads {
+    fn take(shared: &Arc<Shared<Self>>, whole: W) {
+        drop(shared.place.poll(Box::pin(whole)));
+    }
+}
+
+impl Threads {
+    fn poll(&self, child: Pin<Box<dyn Future<Output = ()> + Send>>) -> Arc<Hand> {
+        let hand = Arc::new(Hand(Mutex::new(Stage::Rests(child, None))));
+        let its = Arc::clone(&hand);
+        let thread = spawn(move || block_on(poll_fn(|context| its.poll(context))));
+        self.0.lock().push(thread);
+        hand
+    }
+}
+
 impl Streams for Threads {
     type Reader<R> = dyn Reads<R> + Send;
 }
@@ -145,12 +162,10 @@ impl Polls for Threads {
     type Handle = Arc<Hand>;
     type Drive<B: Future> = Body<B>;
 
+    const DROPS: bool = false;
+
     fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<Arc<Hand>> {
-        let hand = Arc::new(Hand(Mutex::new(Stage::Rests(Driven::new(child), None))));
-        let its = Arc::clone(&hand);
-        let thread = spawn(move || block_on(poll_fn(|context| its.poll(context))));
-        shared.place.0.lock().push(thread);
-        Some(hand)
+        Some(shared.place.poll(Box::pin(Driven::new(child))))
     }
 
     fn stop(hand: Arc<Hand>) {
@@ -424,18 +439,18 @@ impl Drive for Idle {
 #[test]
 fn rule_26_what_was_started_is_found_though_only_the_first_rings() {
     explore(3, || {
-        let shared = Arc::new((Started::<Sendable<'static>>::new(), Signal::default()));
+        let shared = Arc::new((Started::<Driven<Sendable<'static>>>::new(), Signal::default()));
         let spawners: Vec<_> = (0..2)
             .map(|_| {
                 let shared = Arc::clone(&shared);
                 spawn(move || {
-                    if shared.0.push(Held(Arc::new(Idle))) {
+                    if shared.0.push(Driven::new(Held(Arc::new(Idle) as Arc<_>))) {
                         shared.1.ring();
                     }
                 })
             })
             .collect();
-        let (mut fresh, mut found) = (Vec::new(), 0);
+        let (mut fresh, mut found) = (VecDeque::new(), 0);
         block_on(poll_fn(|context| {
             shared.1.awake(context.waker());
             loop {
@@ -450,5 +465,41 @@ fn rule_26_what_was_started_is_found_though_only_the_first_rings() {
             }
         }));
         spawners.into_iter().for_each(|spawner| spawner.join().unwrap());
+    });
+}
+
+/// Somebody wakes a member again and again, each time after a deed: whoever polls the scope polls the
+/// member after the last of them.
+#[test]
+fn rule_26_a_member_that_is_woken_is_polled_after_that() {
+    explore(4, || {
+        let signal = Arc::new(Signal::default());
+        let (first, second) = (Arc::new(Deed::default()), Arc::new(Deed::default()));
+        let waker = Bell::waker(&signal, 3);
+        let deeds = [Arc::clone(&first), Arc::clone(&second)];
+        let other = spawn(move || {
+            for deed in deeds {
+                deed.act();
+                waker.wake_by_ref();
+            }
+        });
+        let mut ready = VecDeque::new();
+        block_on(poll_fn(|context| {
+            signal.awake(context.waker());
+            loop {
+                signal.take_called(&mut ready);
+                while let Some(place) = ready.pop_front() {
+                    assert_eq!(place, 3);
+                    if second.0.load(Relaxed) {
+                        return Poll::Ready(());
+                    }
+                }
+                if signal.sleep() {
+                    return Poll::Pending;
+                }
+            }
+        }));
+        first.assert_seen();
+        other.join().unwrap();
     });
 }

@@ -32,6 +32,10 @@ pub(crate) trait Polls: Sized {
     /// Polls the body, and sees to it that the children are, until all have ended.
     type Drive<B: Future>: Future<Output = B::Output>;
 
+    /// Whether it drops the children that it has, together with their futures, when they are to stop;
+    /// otherwise they end when they are woken.
+    const DROPS: bool;
+
     /// Has a child polled until it has ended.
     fn start(shared: &Arc<Shared<Self>>, child: Self::Child) -> Option<Self::Handle>;
 
@@ -50,4 +54,10 @@ pub(crate) trait Polls: Sized {
 /// A place that can hold such cells.
 pub(crate) trait Holds<C>: Polls {
     fn child(cell: Arc<C>) -> Self::Child;
+}
+
+/// A place that can take such futures, each of a child of its own.
+pub(crate) trait Takes<W: Future<Output = ()>>: Polls {
+    /// Has a child polled until it has ended.
+    fn take(shared: &Arc<Shared<Self>>, whole: W);
 }

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::cell::{Cell, Join};
 use super::helper::Exit;
-use super::place::{Holds, Place, Polls};
+use super::place::{Holds, Place, Polls, Takes};
+use super::placed::Placed;
 use super::shared::Shared;
 use crate::failures::Failures;
 use crate::outcome::{Outcome, Payload, discard};
@@ -63,7 +64,8 @@ impl<P: Place, T> AsyncSpawner<P, T> {
         keep: K,
     ) -> usize
     where
-        P: Holds<Cell<P, Wanted<F, T>, Deliver<T, K>>>,
+        P: Holds<Cell<P, Wanted<F, T>, Deliver<T, K>>>
+            + Takes<Placed<P, Wanted<F, T>, Deliver<T, K>>>,
         F: Future,
         Deliver<T, K>: Settle<Option<F::Output>>,
     {

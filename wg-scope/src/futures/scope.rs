@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::cell::Cell;
-use super::place::{Holds, Place};
+use super::place::{Holds, Place, Takes};
+use super::placed::Placed;
 use super::shared::Shared;
 use crate::cause::Stopped;
 use crate::context;
@@ -39,7 +40,7 @@ impl<P: Place> AsyncScope<P> {
 
     pub(crate) fn start<F, S>(&self, label: Label, future: F, settle: S) -> Arc<Cell<P, F, S>>
     where
-        P: Holds<Cell<P, F, S>>,
+        P: Holds<Cell<P, F, S>> + Takes<Placed<P, F, S>>,
         F: Future,
         S: Settle<F::Output>,
     {

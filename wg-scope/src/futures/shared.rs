@@ -10,17 +10,16 @@ use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use super::line::{Entry, Key, Line, Numbers, Stop};
+use super::line::{Entry, Key, Line, Numbers, Opened, Who};
 use super::place::Polls;
 use super::signal::Signal;
 use crate::cause::Cause;
 use crate::context;
 use crate::options::Options;
-use crate::outcome::discard;
+use crate::outcome::{discard, drop_caught};
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{Alive, Counts, NAMED, StillRunning};
-use crate::task_info::Label;
 
 pub(crate) struct Shared<P: Polls> {
     record: Record,
@@ -48,14 +47,15 @@ impl<P: Polls> Shared<P> {
         })
     }
 
-    /// Counts one more task. None if the scope has ended.
+    /// Counts one more member of the scope that is no task. None if the scope has ended.
     pub(crate) fn token(&self) -> Option<OwnedToken> {
         self.group.try_owned_token().ok()
     }
 
-    /// Numbers a task that is spawned, and gives it a slot if there is one, and if it is to begin.
-    pub(crate) fn open(&self, label: &Label, begins: bool) -> (u64, Option<Key>) {
-        self.line.lock().open(label, |index| begins && !self.skips(index))
+    /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
+    /// begin. `make` makes it of the number, under the line's lock.
+    pub(crate) fn open(&self, make: impl FnOnce(u64) -> Who<P::Child>) -> Opened {
+        self.line.lock().open(&self.group, |index| !self.skips(index), make)
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -163,6 +163,28 @@ impl<P: Polls> Shared<P> {
         }
     }
 
+    /// As [`end`](Self::end), for a task, of which nothing of the user's is left: it does not count any
+    /// more, if it did.
+    pub(crate) fn end_task(self: &Arc<Self>, standing: &Standing) {
+        let Standing { key, has_slot, counts } = *standing;
+        let mut line = self.line.lock();
+        let ended = key.map(|key| line.end(key, has_slot));
+        let last = if counts { line.discount() } else { None };
+        let fills = key.is_some() && has_slot && line.is_wanted();
+        drop(line);
+        drop(ended);
+        if fills {
+            self.fill();
+        }
+        if last.is_some() {
+            // Those who wait for all may have wakers that panic.
+            drop_caught(last).unwrap_or_else(discard);
+            if self.group.count() == 0 {
+                self.signal.ring();
+            }
+        }
+    }
+
     /// Starts those that wait, as far as there are slots. One at a time does so: a runtime that is
     /// shut down drops what is started at once, and who then came back here for the next would need
     /// a stack as long as the line.
@@ -190,7 +212,8 @@ impl<P: Polls> Shared<P> {
             self.start(child, key);
         } else {
             // Its joiner was faster.
-            self.line.lock().undo(key);
+            let undone = self.line.lock().end(key, true);
+            drop(undone);
         }
     }
 
@@ -207,11 +230,11 @@ impl<P: Polls> Shared<P> {
     /// Drops what runs, as soon as it is not being polled.
     pub(crate) fn stop(&self) {
         self.signal.stop();
-        let handles = self.line.lock().stop();
-        for handle in handles {
+        let running = self.line.lock().stop();
+        for (child, handle) in running {
             match handle {
-                Stop::Placed(handle) => P::stop(handle),
-                Stop::InPlace(child) => child.stop(),
+                Some(handle) => P::stop(handle),
+                None => child.stop(),
             }
         }
     }
@@ -264,6 +287,16 @@ impl<P: Polls> Shared<P> {
         let total = counts.waiting + counts.running;
         StillRunning::new(self.record.name.as_deref(), running.chain(waiting).collect(), total)
     }
+}
+
+/// How a task stands in the line of its scope.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    /// Where it stands among those that run, if it does.
+    pub(crate) key: Option<Key>,
+    pub(crate) has_slot: bool,
+    /// False if the scope had ended before there was the task.
+    pub(crate) counts: bool,
 }
 
 fn wake(wakers: Vec<Waker>) {

@@ -1,10 +1,11 @@
 //! Waking the future of a scope: for new children, for a cancel, for the last end.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use wg_core::sync::Mutex;
+use wg_core::sync::{Mutex, MutexGuard};
 
 use crate::outcome::discard;
 
@@ -27,6 +28,10 @@ struct Inner {
     rung: bool,
     /// Whether the children of the scope have been dropped.
     stopped: bool,
+    /// The places of the members that were woken since it last took them, each once, and for each
+    /// place whether it is among these.
+    called: Vec<usize>,
+    is_called: Vec<bool>,
 }
 
 impl Signal {
@@ -56,18 +61,31 @@ impl Signal {
 
     /// Wakes it.
     pub(crate) fn ring(&self) {
+        wake(self.0.lock());
+    }
+
+    /// Wakes it, to poll the member in this place.
+    fn call(&self, place: usize) {
         let mut inner = self.0.lock();
-        let told = std::mem::replace(&mut inner.rung, true);
-        // Taken, not cloned: that would be anybody's code, under the lock. It is entered anew by the
-        // poll that follows.
-        let waker = if told || inner.awake { None } else { inner.waker.take() };
-        drop(inner);
-        if let Some(waker) = waker {
-            // Whoever has something to tell is not to be blamed for the panic of a waker.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                discard(payload);
-            }
+        if inner.is_called.len() <= place {
+            inner.is_called.resize(place + 1, false);
         }
+        if !std::mem::replace(&mut inner.is_called[place], true) {
+            inner.called.push(place);
+            wake(inner);
+        }
+    }
+
+    /// Whether the member in this place was woken since it was taken.
+    pub(crate) fn is_called(&self, place: usize) -> bool {
+        self.0.lock().is_called.get(place).is_some_and(|&is_called| is_called)
+    }
+
+    /// Moves the places of those that were woken to the end of `ready`.
+    pub(crate) fn take_called(&self, ready: &mut VecDeque<usize>) {
+        let mut inner = self.0.lock();
+        let Inner { called, is_called, .. } = &mut *inner;
+        ready.extend(called.drain(..).inspect(|&place| is_called[place] = false));
     }
 
     /// Enters that the children have been told to stop.
@@ -93,5 +111,42 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
+    }
+}
+
+fn wake(mut inner: MutexGuard<'_, Inner>) {
+    let told = std::mem::replace(&mut inner.rung, true);
+    // Taken, not cloned: that would be anybody's code, under the lock. It is entered anew by the poll
+    // that follows.
+    let waker = if told || inner.awake { None } else { inner.waker.take() };
+    drop(inner);
+    if let Some(waker) = waker {
+        // Whoever has something to tell is not to be blamed for the panic of a waker.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            discard(payload);
+        }
+    }
+}
+
+/// Wakes the member that a scope's future polls in one place. Who keeps it longer than the member
+/// lives wakes whoever is in its place then, for nothing.
+pub(crate) struct Bell {
+    signal: Arc<Signal>,
+    place: usize,
+}
+
+impl Bell {
+    pub(crate) fn waker(signal: &Arc<Signal>, place: usize) -> Waker {
+        Waker::from(Arc::new(Bell { signal: Arc::clone(signal), place }))
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.signal.call(self.place);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.signal.call(self.place);
     }
 }

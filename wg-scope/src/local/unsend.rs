@@ -26,7 +26,7 @@ use super::MOST;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Shared, Started, Unsendable, in_task, surface};
+use crate::futures::{Begun, InTask, Shared, Started, Unsendable, in_task, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -222,10 +222,10 @@ impl Builder {
 
 /// The current task and thread, as the place where the futures of a scope are polled.
 pub struct Unsend<'env> {
-    started: Started<Unsendable<'env>>,
+    started: Started<Begun<Unsendable<'env>, <Self as InTask>::Whole>>,
 }
 
-in_task!(Unsend<'env>, []);
+in_task!(Unsend<'env>, [], []);
 surface!(impl['env] Unsend<'env>, 'env, []);
 futures::results_surface!(impl['env] Unsend<'env>, 'env, []);
 futures::workers_surface!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);
