@@ -169,13 +169,15 @@ impl<P: Polls> Shared<P> {
         let Standing { key, has_slot, counts } = *standing;
         let mut line = self.line.lock();
         let ended = key.map(|key| line.end(key, has_slot));
+        if has_slot && line.is_wanted() {
+            // The scope is not to end while somebody is still giving its slots away.
+            drop(line);
+            self.fill();
+            line = self.line.lock();
+        }
         let last = if counts { line.discount() } else { None };
-        let fills = key.is_some() && has_slot && line.is_wanted();
         drop(line);
         drop(ended);
-        if fills {
-            self.fill();
-        }
         if last.is_some() {
             // Those who wait for all may have wakers that panic.
             drop_caught(last).unwrap_or_else(discard);
