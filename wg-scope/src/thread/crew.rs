@@ -52,6 +52,9 @@ pub(super) trait Posting: Sync {
 
     /// Posts up to `shares` more, as far as the crew's size allows: there is something to claim.
     fn post(&self, shares: usize);
+
+    /// Lets those shares go that are posted and were not taken: there will be nothing to claim.
+    fn retract(&self);
 }
 
 pub(super) struct Crew<'scope, W> {
@@ -88,6 +91,31 @@ impl<'scope, W: Work + Send + 'scope> Crew<'scope, W> {
             let (this, state) = (this.clone(), Mutex::new(state));
             Crew { scope, label, most, push, this, state }
         })
+    }
+
+    /// Posts the first shares, one of which whoever posts is about to work.
+    pub(super) fn begin(&self, shares: usize) {
+        self.post_to(shares, cores() - 1);
+    }
+
+    /// Posts up to `shares` more, to up to `runners` who may be idle.
+    fn post_to(&self, shares: usize, runners: usize) {
+        if shares == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        let shares = shares.min(self.most.saturating_sub(state.active));
+        if shares == 0 || state.work.is_none() {
+            return;
+        }
+        state.active += shares;
+        state.tokens.extend((0..shares).map(|_| self.scope.group.token()));
+        drop(state);
+        let this = self.this.upgrade().expect("whoever posts holds the crew");
+        // Each push asks for one runner.
+        let apart = shares.min(runners.max(1));
+        (1..apart).for_each(|_| (self.push)(Arc::clone(&this) as _, 1));
+        (self.push)(this, shares - apart + 1);
     }
 
     fn drop_work(&self, work: Option<Arc<W>>) {
@@ -169,22 +197,16 @@ impl<'scope, W: Work + Send + 'scope> Posting for Crew<'scope, W> {
     }
 
     fn post(&self, shares: usize) {
-        if shares == 0 {
-            return;
-        }
+        self.post_to(shares, cores());
+    }
+
+    fn retract(&self) {
         let mut state = self.state.lock();
-        let shares = shares.min(self.most.saturating_sub(state.active));
-        if shares == 0 || state.work.is_none() {
-            return;
-        }
-        state.active += shares;
-        state.tokens.extend((0..shares).map(|_| self.scope.group.token()));
+        let tokens = std::mem::take(&mut state.tokens);
+        state.active -= tokens.len();
         drop(state);
-        let this = self.this.upgrade().expect("whoever posts holds the crew");
-        // Each push asks for one runner, so there is one for each core that may be idle.
-        let apart = shares.min(cores());
-        (1..apart).for_each(|_| (self.push)(Arc::clone(&this) as _, 1));
-        (self.push)(this, shares - apart + 1);
+        // What is left of them in the queue does nothing.
+        drop(tokens);
     }
 }
 

@@ -12,8 +12,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crossbeam_deque::Worker;
-use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
 use super::desk::{Desk, Seats};
 use crate::outcome::{Payload, discard, drop_caught};
@@ -22,23 +21,23 @@ use crate::thread::crew::Posting;
 /// The items of a fan-out.
 pub(super) struct Feed<I: Iterator> {
     source: Mutex<Source<I>>,
-    /// Whether the iterator has ended. A hint, so that the lock need not be asked.
-    ended: AtomicBool,
     /// How many shares went away because the iterator was in use.
     gone: AtomicU64,
-    seats: Mutex<Seats<I::Item>>,
     /// The most items that may be pulled and not finished.
     most: usize,
     /// Whether items may be pulled before they are needed.
     pulls_ahead: bool,
 }
 
-struct Source<I> {
+struct Source<I: Iterator> {
     place: Place<I>,
     /// How many items were pulled, when the iterator was last here; and how many were left in it at
     /// least, when it was dropped.
     pulled: usize,
     left: usize,
+    /// How many items are pulled, or about to be, and not known to be finished.
+    out: usize,
+    seats: Seats<I::Item>,
     /// Whether nothing more is to be pulled.
     stopped: bool,
     /// Whether the iterator was seen to be at its end.
@@ -71,9 +70,19 @@ pub(super) enum Claim<T> {
 
 /// What came of asking for the iterator.
 enum Asked<I> {
-    Yours(Box<I>, usize),
+    /// Here it is. So many items were pulled before, and so many may be pulled now.
+    Yours(Box<I>, usize, usize),
     Wait,
     Ended,
+}
+
+/// What came of pulling.
+enum Pulled<T> {
+    /// One item, which was not laid down.
+    One(usize, T),
+    /// Some items, which lie on the desk; or none.
+    Some,
+    Panicked(usize, Payload),
 }
 
 impl<I: Iterator> Feed<I> {
@@ -91,12 +100,12 @@ impl<I: Iterator> Feed<I> {
                 place,
                 pulled: 0,
                 left: 0,
+                out: 0,
+                seats: Seats::new(),
                 stopped: false,
                 exhausted: false,
             }),
-            ended: AtomicBool::new(false),
             gone: AtomicU64::new(0),
-            seats: Mutex::new(Seats::new()),
             most: usize::MAX,
             pulls_ahead: false,
         }
@@ -130,7 +139,6 @@ impl<I: Iterator> Feed<I> {
             return None;
         }
         let place = std::mem::replace(&mut source.place, Place::Gone);
-        self.ended.store(true, Ordering::Release);
         drop(source);
         let Place::Here(items) = place else { return None };
         let left = size(&*items).0;
@@ -139,24 +147,20 @@ impl<I: Iterator> Feed<I> {
     }
 
     pub(super) fn desk(&self) -> Desk<I::Item> {
-        let items = Worker::new_fifo();
-        let seat = self.seats.lock().add(&items);
-        Desk::new(items, seat)
+        self.source.lock().seats.add()
     }
 
     /// Gives a desk back. What lies on it, if the scope was cancelled, is left for
     /// [`clear`](Self::clear).
-    pub(super) fn leave(&self, desk: Desk<I::Item>) {
-        if desk.items.is_empty() {
-            self.seats.lock().remove(&desk);
-        }
+    pub(super) fn leave(&self, mut desk: Desk<I::Item>) {
+        let mut source = self.source.lock();
+        source.out -= desk.tell();
+        source.seats.remove(&desk);
     }
 
     /// Whether the iterator has ended: then what is left is on the desks.
     pub(super) fn has_ended(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `put_back`: whoever sees it set goes on to look
-        // at the desks, and finds what was laid down there before.
-        self.ended.load(Ordering::Acquire)
+        matches!(self.source.lock().place, Place::Gone)
     }
 
     /// Whether a share would find something to do. If not, because the iterator is in use, one more
@@ -172,35 +176,39 @@ impl<I: Iterator> Feed<I> {
                 self.gone.fetch_add(1, Ordering::AcqRel);
             }
         }
-        drop(source);
-        self.seats.lock().has_items()
+        source.seats.has_items()
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
     /// was claimed here before is finished.
     #[inline]
     pub(super) fn claim(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Claim<I::Item> {
-        desk.finish();
         match desk.take() {
             Some((index, item)) => Claim::Item(index, item),
             None => self.refill(desk, crew),
         }
     }
 
+    /// As [`claim`](Self::claim), where nothing lies on this desk.
     #[cold]
-    fn refill(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Claim<I::Item> {
+    pub(super) fn refill(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Claim<I::Item> {
+        if self.pulls_ahead && self.most > 1 {
+            desk.adapt();
+        }
         let mut looks = 0;
         loop {
-            let asked = if self.has_ended() { Asked::Ended } else { self.ask() };
-            if let Asked::Yours(items, pulled) = asked {
-                if desk.adapt() {
-                    self.seats.lock().count(desk);
+            let (asked, taken_over) = self.ask(desk);
+            if let Asked::Yours(items, pulled, most) = asked {
+                match self.pull(items, pulled, most, desk, crew) {
+                    Pulled::One(index, item) => return Claim::Item(index, item),
+                    Pulled::Some => {}
+                    Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
                 }
-                let panicked = self.pull(items, pulled, desk, crew);
-                if let Some((index, payload)) = panicked {
-                    return Claim::Panicked(index, payload);
+                // Others may have been faster to take what was pulled here.
+                if let Some((index, item)) = desk.take() {
+                    return Claim::Item(index, item);
                 }
-            } else if let Some((index, item)) = self.seats.lock().take_over(desk) {
+            } else if let Some((index, item)) = taken_over {
                 return Claim::Item(index, item);
             } else if matches!(asked, Asked::Ended) {
                 return Claim::Ended;
@@ -210,79 +218,88 @@ impl<I: Iterator> Feed<I> {
             } else {
                 return Claim::NotNow;
             }
-            // Others may have been faster to take what was pulled here.
-            if let Some((index, item)) = desk.take() {
-                return Claim::Item(index, item);
-            }
         }
     }
 
-    /// Takes the iterator, if it is here, and there is room for one more item.
-    fn ask(&self) -> Asked<I> {
-        let mut source = self.source.lock();
-        match std::mem::replace(&mut source.place, Place::InUse) {
-            Place::Here(items) if self.room() > 0 => Asked::Yours(items, source.pulled),
-            Place::Here(items) => {
-                source.place = Place::Here(items);
-                Asked::Wait
-            }
+    /// Takes the iterator, if it is here, and there is room for one more item; or else an item from
+    /// another desk.
+    fn ask(&self, desk: &mut Desk<I::Item>) -> (Asked<I>, Option<(usize, I::Item)>) {
+        let mut guard = self.source.lock();
+        let source = &mut *guard;
+        source.out -= desk.tell();
+        let asked = match std::mem::replace(&mut source.place, Place::InUse) {
+            Place::Here(items) => match self.share_of_room(source) {
+                0 => {
+                    source.place = Place::Here(items);
+                    Asked::Wait
+                }
+                room => {
+                    let most = desk.batch.min(room);
+                    source.out += most;
+                    source.seats.mark(desk, most > 1);
+                    Asked::Yours(items, source.pulled, most)
+                }
+            },
             Place::InUse => Asked::Wait,
             Place::Gone => {
                 source.place = Place::Gone;
                 Asked::Ended
             }
-        }
+        };
+        let is_yours = matches!(asked, Asked::Yours(..));
+        let taken_over = if is_yours { None } else { source.seats.take_over(desk) };
+        (asked, taken_over)
     }
 
-    /// For how many more items there is room.
-    fn room(&self) -> usize {
+    /// How many more items one share may pull. To be asked where the iterator is.
+    fn share_of_room(&self, source: &Source<I>) -> usize {
         if self.most == usize::MAX {
             return usize::MAX;
         }
-        self.most.saturating_sub(self.seats.lock().unfinished(self.most))
+        let mut room = self.most.saturating_sub(source.out);
+        if room == 0 {
+            // Those who are blocked have not told what they finished before.
+            let finished = source.seats.finished() as usize;
+            room = self.most.saturating_sub(source.pulled.saturating_sub(finished));
+        }
+        room.min((self.most / source.seats.len().max(2)).max(1))
     }
 
-    /// Pulls items onto this desk, as many as there are good for it, and puts the iterator back.
-    /// Returns what the iterator has thrown, and for which item.
+    /// Pulls up to so many items onto this desk, and puts the iterator back. A single one does not
+    /// come to lie there.
     fn pull(
         &self,
         mut items: Box<I>,
-        mut pulled: usize,
+        pulled: usize,
+        most: usize,
         desk: &mut Desk<I::Item>,
         crew: &dyn Posting,
-    ) -> Option<(usize, Payload)> {
-        let mut most = 1;
-        let mut batch = 0;
-        let mut thrown = None;
-        let mut exhausted = false;
-        while batch < most {
-            match catch_unwind(AssertUnwindSafe(|| items.next())) {
-                Ok(Some(item)) => desk.put(pulled, item),
-                Ok(None) => {
-                    exhausted = true;
-                    break;
-                }
-                Err(payload) => {
-                    thrown = Some(payload);
-                    break;
-                }
+    ) -> Pulled<I::Item> {
+        let (mut one, mut batch) = (None, 0);
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            let Some(first) = items.next() else { return true };
+            batch = 1;
+            // Only what the iterator says is there is asked for ahead: it is less likely to block.
+            let there = if most > 1 { size(&*items).0.saturating_add(1) } else { 1 };
+            if there == 1 {
+                one = Some(first);
+                return false;
             }
-            pulled += 1;
-            batch += 1;
-            if batch == 1 && self.pulls_ahead && desk.batch > 1 {
-                // Only what the iterator says is there is asked for ahead: it is less likely to
-                // block.
-                let there = size(&*items).0.saturating_add(1);
-                let room = self.room().saturating_add(1) / 2;
-                most = desk.batch.min(room).min(there).max(1);
-            }
+            desk.put(pulled, first);
             // ORDERING: AcqRel, with `has_more`: see there.
-            if batch < most && self.gone.fetch_add(0, Ordering::AcqRel) > 0 {
-                break;
+            while batch < most.min(there) && self.gone.fetch_add(0, Ordering::AcqRel) == 0 {
+                let Some(item) = items.next() else { return true };
+                desk.put(pulled + batch, item);
+                batch += 1;
             }
-        }
+            false
+        }));
+        let (exhausted, mut thrown) = match asked {
+            Ok(exhausted) => (exhausted, None),
+            Err(payload) => (false, Some(payload)),
+        };
         let ends = exhausted || thrown.is_some();
-        let over = self.put_back(items, pulled, ends, exhausted);
+        let (over, gone) = self.put_back(items, (pulled + batch, most - batch), ends, exhausted);
         if let (Some(items), false) = (&over, ends) {
             let left = size(&**items).0;
             self.source.lock().left = left;
@@ -291,34 +308,52 @@ impl<I: Iterator> Feed<I> {
         if let Err(payload) = drop_caught(over) {
             if thrown.is_some() { discard(payload) } else { thrown = Some(payload) }
         }
-        // ORDERING: Relaxed. Who was counted in `has_more` while the iterator was in use has been
-        // so under the lock of `put_back`.
-        let gone = self.gone.swap(0, Ordering::Relaxed);
         if gone > 0 {
             crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
         }
-        thrown.map(|payload| (pulled, payload))
+        match (one, thrown) {
+            (Some(item), None) => {
+                desk.begin();
+                Pulled::One(pulled, item)
+            }
+            (None, None) => Pulled::Some,
+            (one, Some(payload)) => {
+                one.into_iter().for_each(|item| desk.put(pulled, item));
+                Pulled::Panicked(pulled + batch, payload)
+            }
+        }
     }
 
-    /// Puts the iterator back, or returns it if it is not needed any more.
-    fn put_back(&self, items: Box<I>, pulled: usize, ends: bool, all: bool) -> Option<Box<I>> {
+    /// Puts the iterator back, or returns it if it is not needed any more; and how many shares have
+    /// gone away meanwhile.
+    fn put_back(
+        &self,
+        items: Box<I>,
+        (pulled, unused): (usize, usize),
+        ends: bool,
+        all: bool,
+    ) -> (Option<Box<I>>, u64) {
         let mut source = self.source.lock();
+        // ORDERING: Relaxed. It is counted up under this lock.
+        let gone = self.gone.load(Ordering::Relaxed);
+        if gone > 0 {
+            self.gone.store(0, Ordering::Relaxed);
+        }
         source.pulled = pulled;
+        source.out -= unused;
         source.exhausted = all;
         if ends || source.stopped {
             source.place = Place::Gone;
-            // ORDERING: Release, for `has_ended`.
-            self.ended.store(true, Ordering::Release);
-            return Some(items);
+            return (Some(items), gone);
         }
         source.place = Place::Here(items);
-        None
+        (None, gone)
     }
 
     /// Drops all that nobody claimed, one by one, and returns what their drops have thrown.
     pub(super) fn clear(&self) -> Vec<Payload> {
         let mut thrown: Vec<_> = self.stop().into_iter().collect();
-        let seats = std::mem::replace(&mut *self.seats.lock(), Seats::new());
+        let seats = std::mem::replace(&mut self.source.lock().seats, Seats::new());
         for item in seats.into_items() {
             thrown.extend(drop_caught(item).err());
         }

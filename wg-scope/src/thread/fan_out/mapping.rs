@@ -61,31 +61,58 @@ where
         }
     }
 
-    #[inline]
-    fn handle(&self, index: usize, item: I::Item, handing: &mut Handing<R>, crew: &dyn Posting) {
+    /// Handles an item, and those that lie on the desk behind it, if there is one.
+    fn handle(
+        &self,
+        (mut index, mut item): (usize, I::Item),
+        mut desk: Option<&mut Desk<I::Item>>,
+        handing: &mut Handing<R>,
+        crew: &dyn Posting,
+    ) {
         let scope = crew.scope();
-        if scope.skips(index as u64) {
-            // Whatever else is pulled comes later, and is skipped as well.
-            let thrown = drop_caught(item).err().into_iter().chain(self.feed.stop());
-            for payload in thrown {
-                self.panicked(index, payload, crew);
+        let counts_values = scope.counts_values();
+        let mut at = index;
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                at = index;
+                if scope.skips(index as u64) {
+                    self.skip(index, item, crew);
+                    return;
+                }
+                handing.begun += 1;
+                match (self.function)(item) {
+                    Ok(result) if counts_values => {
+                        self.done.lock().completed.push((index, result));
+                        scope.value(|| crew.item(index));
+                    }
+                    Ok(result) => handing.strands.push(index, result),
+                    Err(error) => self.failed(index, error, crew),
+                }
+                let next = desk.as_mut().and_then(|desk| desk.take());
+                let Some(next) = next else { return };
+                (index, item) = next;
             }
-            return;
+        }));
+        if let Err(payload) = handled {
+            self.panicked(at, payload, crew);
         }
-        handing.begun += 1;
-        match catch_unwind(AssertUnwindSafe(|| (self.function)(item))) {
-            Ok(Ok(result)) if scope.counts_values() => {
-                self.done.lock().completed.push((index, result));
-                scope.value(|| crew.item(index));
-            }
-            Ok(Ok(result)) => handing.strands.push(index, result),
-            Ok(Err(error)) => {
-                let task = crew.item(index);
-                let order = scope.error(&task);
-                self.done.lock().failures.push((order, Failure::error(Some(task), error)));
-            }
-            Err(payload) => self.panicked(index, payload, crew),
+    }
+
+    /// Drops an item that is not to begin. Whatever else is pulled comes later, and is skipped as
+    /// well.
+    #[cold]
+    fn skip(&self, index: usize, item: I::Item, crew: &dyn Posting) {
+        let thrown = drop_caught(item).err().into_iter().chain(self.feed.stop());
+        for payload in thrown {
+            self.panicked(index, payload, crew);
         }
+    }
+
+    #[cold]
+    fn failed(&self, index: usize, error: E, crew: &dyn Posting) {
+        let task = crew.item(index);
+        let order = crew.scope().error(&task);
+        self.done.lock().failures.push((order, Failure::error(Some(task), error)));
     }
 
     #[cold]
@@ -135,17 +162,22 @@ where
         while !scope.is_cancelled() {
             match self.claim(&mut desk, crew) {
                 Weighed::Item(index, item, weight) => {
-                    if self.budget.is_some() {
+                    let first = (index, item);
+                    if let Some(budget) = &self.budget {
                         // The next one may fit as well.
                         crew.post(1);
-                    }
-                    self.handle(index, item, &mut handing, crew);
-                    if let Some(budget) = &self.budget {
+                        self.handle(first, None, &mut handing, crew);
                         budget.give_back(weight);
+                    } else {
+                        self.handle(first, Some(&mut desk), &mut handing, crew);
                     }
                 }
                 Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),
-                Weighed::NotNow | Weighed::Ended => break,
+                Weighed::NotNow => break,
+                Weighed::Ended => {
+                    crew.retract();
+                    break;
+                }
             }
         }
         self.feed.leave(desk);

@@ -3,10 +3,12 @@
 
 /// Results of one runner whose indices ascend.
 #[derive(Debug)]
-pub(super) struct Strand<R> {
-    /// Where each run begins, and how long it is.
+struct Strand<R> {
+    /// The index with which each run begins, and the place of its first result.
     runs: Vec<(usize, usize)>,
     results: Vec<R>,
+    /// The index that would go on with the last run.
+    next: usize,
 }
 
 /// All results of one runner.
@@ -20,27 +22,29 @@ impl<R> Strands<R> {
 
     #[inline]
     pub(super) fn push(&mut self, index: usize, result: R) {
-        if let Some(strand) = self.0.last_mut() {
-            if let Some((begin, length)) = strand.runs.last_mut() {
-                if index == *begin + *length {
-                    *length += 1;
-                    strand.results.push(result);
-                    return;
-                }
+        match self.0.last_mut() {
+            Some(strand) if strand.next == index => {
+                strand.results.push(result);
+                strand.next += 1;
             }
+            _ => self.push_apart(index, result),
         }
-        self.push_apart(index, result);
     }
 
     #[cold]
     fn push_apart(&mut self, index: usize, result: R) {
-        let ascends = |strand: &&mut Strand<R>| strand.runs.last().is_none_or(|run| run.0 < index);
-        if let Some(strand) = self.0.last_mut().filter(ascends) {
-            strand.runs.push((index, 1));
-            strand.results.push(result);
-        } else {
-            // It was taken over from another runner, from before what was done here.
-            self.0.push(Strand { runs: vec![(index, 1)], results: vec![result] });
+        match self.0.last_mut() {
+            Some(strand) if strand.next < index => {
+                strand.runs.push((index, strand.results.len()));
+                strand.results.push(result);
+                strand.next = index + 1;
+            }
+            // The first; or it was taken over from another runner, from before what was done here.
+            _ => self.0.push(Strand {
+                runs: vec![(index, 0)],
+                results: vec![result],
+                next: index + 1,
+            }),
         }
     }
 
@@ -55,7 +59,10 @@ impl<R> Strands<R> {
         }
         let mut runs: Vec<(usize, usize, usize)> = Vec::new();
         for (place, strand) in self.0.iter().enumerate() {
-            runs.extend(strand.runs.iter().map(|&(begin, length)| (begin, length, place)));
+            let ends = strand.runs.iter().skip(1).map(|&(_, first)| first);
+            let ends = ends.chain([strand.results.len()]);
+            let length = |(&(begin, first), end)| (begin, end - first, place);
+            runs.extend(strand.runs.iter().zip(ends).map(length));
         }
         // Made for input that consists of few ascending sequences, as this does.
         runs.sort();

@@ -303,9 +303,9 @@ where
         let site = self.site;
         let policy = self.options.policy_or(policy);
         let lowest = policy.takes_the_lowest();
-        let mut options = self.options;
+        let options = self.options;
         // The crew's size is the limit; the scope has nothing else to run.
-        let ahead = options.limit.take().map_or(usize::MAX, std::num::NonZeroUsize::get);
+        let ahead = options.limit.map_or(usize::MAX, std::num::NonZeroUsize::get);
         let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
         let (shares, feed) = match (&self.budget, self.items.size_hint().1) {
             (Some(_), _) => (1, Feed::one_by_one(self.items)),
@@ -315,7 +315,7 @@ where
         let work = Mapping::new(feed, self.budget, function);
         let scope = Scope::of(&entry);
         let crew = scope.crew(label.clone(), most, &work);
-        let posted = entry.run(|| crew.post(shares));
+        let posted = entry.run(|| crew.begin(shares));
         finish(entry.shared());
         crew.dismiss();
         drop(crew);
