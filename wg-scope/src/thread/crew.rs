@@ -5,6 +5,8 @@
 //! again. So nobody waits for items on a thread, blocked shares are told from busy ones as blocked
 //! tasks are, and a limit of a thousand costs no more than the runners that are worth having.
 
+pub(super) mod desk;
+
 use std::sync::{Arc, Weak};
 
 use wg_core::Token;

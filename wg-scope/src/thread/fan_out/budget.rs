@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::Mutex;
 
-use super::desk::Desk;
 use super::feed::{Claim, Feed};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
+use crate::thread::crew::desk::Desk;
 
 /// Says what an item weighs.
 pub(super) type Weigh<'w, T> = Box<dyn Fn(&T) -> u64 + Send + Sync + 'w>;

@@ -14,9 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
-use super::desk::{Desk, Seats};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
+use crate::thread::crew::desk::{Desk, Seats};
 
 /// The items of a fan-out.
 pub(super) struct Feed<I: Iterator> {
@@ -354,7 +354,7 @@ impl<I: Iterator> Feed<I> {
     pub(super) fn clear(&self) -> Vec<Payload> {
         let mut thrown: Vec<_> = self.stop().into_iter().collect();
         let seats = std::mem::replace(&mut self.source.lock().seats, Seats::new());
-        for item in seats.into_items() {
+        for item in seats.recall() {
             thrown.extend(drop_caught(item).err());
         }
         thrown

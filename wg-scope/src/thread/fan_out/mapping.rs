@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use wg_core::sync::Mutex;
 
 use super::budget::{Budget, Weighed};
-use super::desk::Desk;
 use super::feed::Feed;
 use super::strand::Strands;
 use crate::failure::Failure;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
+use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Posting, Work};
 use crate::thread::shared::Shared;
 

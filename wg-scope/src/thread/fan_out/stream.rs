@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::budget::{Budget, Weighed};
-use super::desk::Desk;
 use super::feed::Feed;
 use super::outlet::{Order, Outlet};
 use super::{FanOut, Inside};
 use crate::outcome::{Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
+use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Crew, Posting, Work, panicked};
 use crate::thread::shared::Shared;
 use crate::thread::wait::wait_stopped;

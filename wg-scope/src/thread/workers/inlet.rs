@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wg_core::sync::now;
 
+use super::linger;
 use super::post::{Patience, Post};
 use crate::cause::Stopped;
 use crate::not_sent::NotSent;
@@ -81,6 +82,10 @@ impl<J, R> Inlet<'_, J, R> {
             if offer(Patience::None).is_some() {
                 return Ok(());
             }
+        }
+        // Where few may run, others may need the slot.
+        if !self.scope.is_limited() && linger(|| offer(Patience::None)).is_some() {
+            return Ok(());
         }
         let soon = now() + PATIENCE;
         match wait(self.scope, Some(soon), |waker| offer(Patience::Some(waker))) {

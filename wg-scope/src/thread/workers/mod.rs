@@ -5,15 +5,17 @@ mod post;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter::repeat_n;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use wg_core::sync::now;
+use wg_core::sync::{now, times};
 
 pub use self::inlet::Inlet;
-use self::post::Post;
+use self::post::{Found, Next, Numbered, Post};
+use super::crew::desk::Desk;
 use super::crew::{Posting, Work, panicked};
 use super::scope::Scope;
 use super::try_scope::TryScope;
@@ -34,9 +36,19 @@ use crate::task_info::{Label, TaskInfo};
 /// [`Inlet`]s still send, and results that nobody took are dropped. There is nothing to forget.
 pub struct Workers<'scope, J, R> {
     inlet: Inlet<'scope, J, R>,
-    /// Results that were taken from the post all at once.
+    /// Results that were taken from the post all at once; and how many of them keep their places there.
     ready: VecDeque<R>,
+    held: usize,
+    is_bounded: bool,
 }
+
+/// The most results that the reader takes at once.
+const READY: usize = 64;
+
+/// How often a worker without a job, a sender without room and a reader without a result let others have
+/// their core and look again: falling asleep and being woken takes longer than many a job. In models they
+/// do not.
+const LOOKS: usize = times(10) - times(2);
 
 /// What the workers do.
 struct Handling<J, R, F, C> {
@@ -44,6 +56,47 @@ struct Handling<J, R, F, C> {
     handler: F,
     /// Takes the payload of a panic that is a failure, with its place among the failures.
     caught: C,
+}
+
+/// Looks several times, and lets others have the core before each.
+fn linger<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    repeat_n((), LOOKS).find_map(|()| {
+        std::thread::yield_now();
+        look()
+    })
+}
+
+impl<J, R, F, C> Handling<J, R, F, C> {
+    /// The next job for a worker; none if it is to go away.
+    fn next(&self, desk: &mut Option<Desk<J>>, crew: &dyn Posting) -> Option<Numbered<J>> {
+        if let Some(job) = desk.as_mut().and_then(Desk::take) {
+            return Some(job);
+        }
+        let mut claimed = self.post.claim(desk);
+        // Where few may run, others may need the slot.
+        if claimed.job.is_none() && !crew.scope().is_limited() {
+            linger(|| {
+                if self.post.expects_jobs() && !crew.scope().is_cancelled() {
+                    claimed = self.post.claim(desk);
+                    return claimed.job.is_some().then_some(());
+                }
+                Some(())
+            });
+        }
+        if claimed.job.is_none() {
+            match self.post.claim_or_leave(desk) {
+                Next::Job(now) => claimed = now,
+                Next::Leave { over } => {
+                    if over {
+                        crew.dismiss();
+                    }
+                    return None;
+                }
+            }
+        }
+        crew.post(claimed.wanted);
+        claimed.job
+    }
 }
 
 impl<J, R, F, C> Work for Handling<J, R, F, C>
@@ -59,8 +112,8 @@ where
                 (self.caught)(task, payload, order);
             }
         };
-        let mut next = self.post.next(false, None);
-        while let Some((index, job)) = next.job {
+        let mut desk = None;
+        while let Some((index, job)) = self.next(&mut desk, crew) {
             let item = || crew.item(index);
             let result = if crew.scope().is_cancelled() {
                 drop_caught(job).map(|()| {
@@ -74,13 +127,13 @@ where
                 panicked(item(), payload);
                 None
             });
-            next = self.post.next(true, result);
-            if let Err(payload) = drop_caught(next.unread.take()) {
-                panicked(item(), payload);
+            let (unread, wanted) = self.post.end(result);
+            crew.post(wanted);
+            for result in unread.into_iter().flatten() {
+                if let Err(payload) = drop_caught(result) {
+                    panicked(item(), payload);
+                }
             }
-        }
-        if next.over {
-            crew.dismiss();
         }
     }
 
@@ -141,7 +194,7 @@ impl<'scope> Scope<'scope, '_> {
         // How many there are is counted at the post.
         let crew = self.crew(label.clone(), usize::MAX, work);
         let inlet = Inlet { post, crew: Arc::new(crew), scope: self.shared(), label };
-        Workers { inlet, ready: VecDeque::new() }
+        Workers { inlet, ready: VecDeque::new(), held: 0, is_bounded: false }
     }
 }
 
@@ -214,8 +267,9 @@ impl<'scope, J, R> Workers<'scope, J, R> {
     /// If `results` is 0.
     #[must_use = "returns the pool"]
     #[track_caller]
-    pub fn outlet_of(self, results: usize) -> Self {
+    pub fn outlet_of(mut self, results: usize) -> Self {
         assert!(results > 0, "an outlet for 0 results lets nothing begin: it must hold at least 1");
+        self.is_bounded = true;
         let wanted = self.inlet.post.set_most_results(results);
         self.inlet.crew.post(wanted);
         self
@@ -263,27 +317,59 @@ impl<'scope, J, R> Workers<'scope, J, R> {
     ///
     /// What the handler did for a result happens before it is returned.
     pub fn recv(&mut self) -> Option<R> {
-        if let Some(result) = self.ready.pop_front() {
+        if let Some(result) = self.try_recv() {
             return Some(result);
         }
-        while self.inlet.scope.is_limited() {
-            if let Some(result) = self.take(Waker::noop()) {
-                return result;
+        if self.inlet.scope.is_limited() {
+            loop {
+                if let Some(result) = self.take(Waker::noop()) {
+                    return result;
+                }
+                if !self.inlet.crew.help() {
+                    break;
+                }
             }
-            if !self.inlet.crew.help() {
-                break;
-            }
+        } else if let Some(result) = linger(|| self.try_recv()) {
+            return Some(result);
         }
         wait_stopped(self.inlet.scope, |waker| self.take(waker)).ok().flatten()
     }
 
     /// Takes results that are there, and returns the first; or learns that there will be none.
     fn take(&mut self, waker: &Waker) -> Option<Option<R>> {
-        let Some(wanted) = self.inlet.post.take_or_await(&mut self.ready, waker) else {
-            return Some(None);
-        };
+        match self.inlet.post.take_or_await(&mut self.ready, READY, waker) {
+            Found::Results => {
+                self.hold();
+                Some(self.hand_out())
+            }
+            Found::Nothing => None,
+            Found::End => Some(None),
+        }
+    }
+
+    /// Enters that results were taken from the post. Where there is a bound, each of them keeps its
+    /// place until it is handed out, so that what was taken is what was asked for.
+    fn hold(&mut self) {
+        if self.is_bounded {
+            self.held = self.ready.len();
+        } else if !self.ready.is_empty() {
+            self.give_back(self.ready.len());
+        }
+    }
+
+    /// Hands out the next result that was taken.
+    fn hand_out(&mut self) -> Option<R> {
+        let result = self.ready.pop_front()?;
+        if self.held > 0 {
+            self.held -= 1;
+            self.give_back(1);
+        }
+        Some(result)
+    }
+
+    fn give_back(&self, places: usize) {
+        let wanted = self.inlet.post.give_back(places);
         self.inlet.crew.post(wanted);
-        self.ready.pop_front().map(Some)
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`. It handles no job here, which `recv` does in a
@@ -293,7 +379,7 @@ impl<'scope, J, R> Workers<'scope, J, R> {
     ///
     /// How many jobs are waiting or being handled, if there is no result after that time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<R>, usize> {
-        if let Some(result) = self.ready.pop_front() {
+        if let Some(result) = self.hand_out() {
             return Ok(Some(result));
         }
         match wait(self.inlet.scope, now().checked_add(timeout), |waker| self.take(waker)) {
@@ -306,10 +392,10 @@ impl<'scope, J, R> Workers<'scope, J, R> {
     /// Takes a result that is there. Never blocks.
     pub fn try_recv(&mut self) -> Option<R> {
         if self.ready.is_empty() {
-            let wanted = self.inlet.post.take(&mut self.ready);
-            self.inlet.crew.post(wanted);
+            self.inlet.post.take(&mut self.ready, READY);
+            self.hold();
         }
-        self.ready.pop_front()
+        self.hand_out()
     }
 
     /// Iterates over the results as [`recv`](Self::recv) returns them: until no job is left.

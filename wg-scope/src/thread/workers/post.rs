@@ -1,34 +1,74 @@
 //! Where the jobs and the results of a worker pool wait, and how many workers are at work.
+//!
+//! Jobs come and are taken under a lock. Where many wait, a worker takes some more than the one it
+//! begins; they lie on its desk, from where others take them over when there is nothing else.
+//!
+//! Results wait in a queue without a lock, and what workers and the reader tell each other stands in
+//! two words, which are changed in one step each:
+//!
+//! 1. `ended` counts the jobs that have ended, each after its result was queued, and says whether the
+//!    reader waits, or is gone. Whoever ends a job sees in the same step that the reader waits, and wakes
+//!    it; or that it is gone, and drops what is queued. The reader that sees a job ended finds its result.
+//! 2. Where results are bounded, a job takes a place when it is taken, and gives it back when its result
+//!    is handed out, or when it ends without one. `given_back` counts these, and says whether jobs wait
+//!    for places while workers are idle. Who looks for room in vain says so in the same step; who gives
+//!    a place back sees it in the same step, and posts workers.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::task::Waker;
 
-use wg_core::sync::{Mutex, MutexGuard};
+use crossbeam_deque::{Injector, Steal};
+use wg_core::sync::{AtomicU64, Mutex, Ordering};
+
+use crate::thread::crew::desk::{Desk, Seats};
 
 /// How many jobs an inlet holds for each worker, unless it is told otherwise.
 const JOBS_PER_WORKER: usize = 4;
 
 /// Where jobs and results wait.
-pub(super) struct Post<J, R>(Mutex<State<J, R>>);
+pub(super) struct Post<J, R> {
+    inlet: Mutex<In<J>>,
+    results: Injector<R>,
+    /// How many jobs have ended, in units of `ONE`, and `WAITS` and `GONE`.
+    ended: AtomicU64,
+    /// How many places among the results were given back, in units of `ONE`, and `WANTED`.
+    given_back: AtomicU64,
+    reader: Mutex<Option<Waker>>,
+}
 
-struct State<J, R> {
-    jobs: VecDeque<(usize, J)>,
+/// Set when the reader waits, or is on the way to.
+const WAITS: u64 = 1;
+
+/// Set when the pool's own end is gone, and nobody takes results.
+const GONE: u64 = 2;
+
+/// Set when jobs wait for a place among the results, and workers are idle.
+const WANTED: u64 = 1;
+
+/// One job, or one place.
+const ONE: u64 = 4;
+
+/// The most jobs that a worker takes at once.
+const BATCH: usize = 64;
+
+struct In<J> {
+    jobs: VecDeque<Numbered<J>>,
+    /// Jobs that workers have taken ahead.
+    seats: Seats<J>,
     most_jobs: usize,
-    results: VecDeque<R>,
     most_results: usize,
-    /// Jobs that were taken and have not ended.
-    in_flight: usize,
     sent: usize,
+    /// How many jobs were taken by workers, and how many places were given back, when somebody last
+    /// looked.
+    taken: u64,
+    given_back: u64,
     /// Workers that are at work or on the way, and the most.
     workers: usize,
     most_workers: usize,
     /// Inlets by which jobs may come, the pool's own among them.
     inlets: usize,
-    /// Whether the pool's own end is still there, to take results.
-    is_read: bool,
-    reader: Option<Waker>,
     /// Those who wait for room in the inlet, and whether one of them has waited for long.
     senders: Vec<Waker>,
     hurry: bool,
@@ -45,38 +85,75 @@ pub(super) enum Patience<'a> {
     NoMore(&'a Waker),
 }
 
-/// What a worker does next.
-pub(super) struct Next<J, R> {
-    /// None if it goes away.
-    pub(super) job: Option<(usize, J)>,
-    /// A result that nobody will take.
-    pub(super) unread: Option<R>,
-    /// Whether it was the last, and no job will ever come.
-    pub(super) over: bool,
+/// A job and its index.
+pub(super) type Numbered<J> = (usize, J);
+
+/// What a worker got, and how many further workers are to be posted.
+pub(super) struct Claimed<J> {
+    pub(super) job: Option<Numbered<J>>,
+    pub(super) wanted: usize,
 }
 
-impl<J, R> State<J, R> {
-    /// For how many more jobs there is room among the results.
+/// What a worker that found no job does next.
+pub(super) enum Next<J> {
+    Job(Claimed<J>),
+    /// It goes away. If it is `over`, it was the last, and no job will ever come.
+    Leave {
+        over: bool,
+    },
+}
+
+/// What the reader found.
+pub(super) enum Found {
+    Results,
+    /// None yet.
+    Nothing,
+    /// None, and nothing will come.
+    End,
+}
+
+impl<J> In<J> {
+    /// For how many more jobs there is room among the results, given what was given back.
     fn room(&self) -> usize {
-        self.most_results.saturating_sub(self.results.len()).saturating_sub(self.in_flight)
+        let places = self.taken - self.given_back;
+        self.most_results.saturating_sub(usize::try_from(places).unwrap_or(usize::MAX))
     }
 
-    /// How many more workers would find something to do. They count as on the way.
-    fn enlist(&mut self, most: usize) -> usize {
-        let idle = self.most_workers - self.workers;
-        let wanted = self.jobs.len().min(self.room()).min(idle).min(most);
-        self.workers += wanted;
-        wanted
+    /// Whether as many jobs wait as may, those included that were taken ahead.
+    fn is_full(&self) -> bool {
+        let here = self.jobs.len();
+        // What lies on the desks is counted only where it matters.
+        here + self.seats.ahead() * BATCH >= self.most_jobs
+            && (here >= self.most_jobs || here + self.seats.laid_down() >= self.most_jobs)
     }
 
-    /// Takes a job for a worker; without one, the worker goes away.
-    fn claim(&mut self) -> Option<(usize, J)> {
-        let job = if self.room() > 0 { self.jobs.pop_front() } else { None };
-        match job {
-            Some(_) => self.in_flight += 1,
-            None => self.workers -= 1,
+    /// Takes back what was taken ahead.
+    fn recall(&mut self) {
+        if self.seats.ahead() > 0 {
+            let mut recalled: VecDeque<_> = self.seats.recall().collect();
+            self.taken -= recalled.len() as u64;
+            recalled.append(&mut self.jobs);
+            self.jobs = recalled;
         }
-        job
+    }
+
+    /// How many jobs one worker may take at once, where there is room for the results of so many: each
+    /// is to get some.
+    fn batch(&self, room: usize) -> usize {
+        if self.hurry {
+            return 1;
+        }
+        let fair = (self.jobs.len() / 2).min(room) / self.most_workers;
+        fair.clamp(1, BATCH)
+    }
+
+    /// Takes a job over that another worker has taken ahead.
+    fn take_over(&mut self, desk: &mut Option<Desk<J>>) -> Option<Numbered<J>> {
+        if !self.seats.has_items() {
+            return None;
+        }
+        let desk = desk.get_or_insert_with(|| self.seats.add());
+        self.seats.take_over(desk)
     }
 
     /// Whether no job is left, and none will ever come.
@@ -86,6 +163,9 @@ impl<J, R> State<J, R> {
 
     /// Those who may send now.
     fn call_senders(&mut self, worker_leaves: bool) -> Vec<Waker> {
+        if self.senders.is_empty() {
+            return Vec::new();
+        }
         let half_empty = self.jobs.len() <= self.most_jobs / 2;
         let has_room = self.jobs.len() < self.most_jobs;
         if half_empty || (has_room && (worker_leaves || self.hurry)) {
@@ -98,61 +178,182 @@ impl<J, R> State<J, R> {
 
 impl<J, R> Post<J, R> {
     pub(super) fn new(workers: usize) -> Self {
-        Post(Mutex::new(State {
-            jobs: VecDeque::new(),
-            most_jobs: workers.saturating_mul(JOBS_PER_WORKER),
-            results: VecDeque::new(),
-            most_results: usize::MAX,
-            in_flight: 0,
-            sent: 0,
-            workers: 0,
-            most_workers: workers,
-            inlets: 1,
-            is_read: true,
-            reader: None,
-            senders: Vec::new(),
-            hurry: false,
-        }))
+        Post {
+            inlet: Mutex::new(In {
+                jobs: VecDeque::new(),
+                seats: Seats::new(),
+                most_jobs: workers.saturating_mul(JOBS_PER_WORKER),
+                most_results: usize::MAX,
+                sent: 0,
+                taken: 0,
+                given_back: 0,
+                workers: 0,
+                most_workers: workers,
+                inlets: 1,
+                senders: Vec::new(),
+                hurry: false,
+            }),
+            results: Injector::new(),
+            ended: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
+            reader: Mutex::new(None),
+        }
     }
 
     pub(super) fn set_most_jobs(&self, most: usize) {
-        let mut state = self.0.lock();
-        state.most_jobs = most;
-        let senders = state.call_senders(true);
-        drop(state);
+        let mut inlet = self.inlet.lock();
+        inlet.most_jobs = most;
+        let senders = inlet.call_senders(true);
+        drop(inlet);
         senders.into_iter().for_each(Waker::wake);
     }
 
     /// Returns how many workers are to be posted: there may be room for more results.
     #[must_use]
     pub(super) fn set_most_results(&self, most: usize) -> usize {
-        let mut state = self.0.lock();
-        state.most_results = most;
-        state.enlist(usize::MAX)
+        let mut inlet = self.inlet.lock();
+        inlet.most_results = most;
+        self.enlist(&mut inlet, usize::MAX)
     }
 
     /// Whether one more worker would find something to do. Then it counts as on the way.
     pub(super) fn enlist_one(&self) -> bool {
-        self.0.lock().enlist(1) > 0
+        self.enlist(&mut self.inlet.lock(), 1) > 0
     }
 
-    /// Ends the job before, and takes the next. Both in one go: it is one lock for each job.
-    pub(super) fn next(&self, ended: bool, result: Option<R>) -> Next<J, R> {
-        let mut state = self.0.lock();
-        let mut unread = result;
-        if ended {
-            state.in_flight -= 1;
-            if state.is_read {
-                state.results.extend(unread.take());
-            }
+    /// How many more workers would find something to do. They count as on the way.
+    fn enlist(&self, inlet: &mut In<J>, most: usize) -> usize {
+        let idle = inlet.most_workers - inlet.workers;
+        let most = idle.min(most);
+        if most == 0 {
+            return 0;
         }
-        let job = state.claim();
-        let senders = state.call_senders(job.is_none());
-        let reader = if ended { state.reader.take() } else { None };
-        let over = state.is_over();
-        drop(state);
-        reader.into_iter().chain(senders).for_each(Waker::wake);
-        Next { job, unread, over }
+        // What was taken ahead has its room.
+        let ahead = if inlet.seats.ahead() > 0 { inlet.seats.laid_down().min(most) } else { 0 };
+        let mut wanted = inlet.jobs.len().min(most - ahead);
+        if wanted > 0 {
+            wanted = wanted.min(self.room(inlet, wanted));
+        }
+        let wanted = wanted + ahead;
+        inlet.workers += wanted;
+        wanted
+    }
+
+    /// For how many more jobs there is room among the results. If for fewer than are `wanted`, who
+    /// gives places back looks for workers.
+    fn room(&self, inlet: &mut In<J>, wanted: usize) -> usize {
+        if inlet.room() < wanted {
+            // ORDERING: Acquire, with `give_back`: who takes a place that was given back finds taken
+            // the result that was there.
+            inlet.given_back = self.given_back.load(Ordering::Acquire) / ONE;
+        }
+        if inlet.room() < wanted {
+            let word = self.given_back.fetch_or(WANTED, Ordering::AcqRel);
+            inlet.given_back = word / ONE;
+        }
+        inlet.room()
+    }
+
+    /// Gives places among the results back. Returns how many workers are to be posted.
+    #[must_use]
+    pub(super) fn give_back(&self, places: usize) -> usize {
+        // ORDERING: AcqRel. Release for who finds room; and in one order with those who set the bit.
+        let before = self.given_back.fetch_add(ONE * places as u64, Ordering::AcqRel);
+        if before & WANTED == 0 { 0 } else { self.enlist_wanted() }
+    }
+
+    #[cold]
+    fn enlist_wanted(&self) -> usize {
+        let mut inlet = self.inlet.lock();
+        // Set again if there is still not room enough.
+        self.given_back.fetch_and(!WANTED, Ordering::AcqRel);
+        self.enlist(&mut inlet, usize::MAX)
+    }
+
+    /// Takes a job for a worker, if there is one, and room for its result. Where many wait it takes
+    /// some more, which come to lie on the worker's desk.
+    pub(super) fn claim(&self, desk: &mut Option<Desk<J>>) -> Claimed<J> {
+        let mut inlet = self.inlet.lock();
+        let claimed = self.claim_from(&mut inlet, desk);
+        let senders = inlet.call_senders(false);
+        drop(inlet);
+        senders.into_iter().for_each(Waker::wake);
+        claimed
+    }
+
+    fn claim_from(&self, inlet: &mut In<J>, desk: &mut Option<Desk<J>>) -> Claimed<J> {
+        let wanted = usize::from(!inlet.jobs.is_empty());
+        let room = if wanted > 0 { self.room(inlet, 1) } else { 0 };
+        if room == 0 {
+            let job = inlet.take_over(desk);
+            return Claimed { job, wanted: 0 };
+        }
+        let batch = inlet.batch(room);
+        let job = inlet.jobs.pop_front();
+        if batch > 1 || desk.is_some() {
+            let inlet = &mut *inlet;
+            let desk = desk.get_or_insert_with(|| inlet.seats.add());
+            inlet.seats.mark(desk, batch > 1);
+            inlet.jobs.drain(..batch - 1).for_each(|(index, job)| desk.put(index, job));
+        }
+        inlet.taken += batch as u64;
+        // Others may come for what was taken ahead, in case that this worker is held up.
+        let wanted = if batch > 1 { self.enlist(inlet, usize::MAX) } else { 0 };
+        Claimed { job, wanted }
+    }
+
+    /// Whether jobs may come.
+    pub(super) fn expects_jobs(&self) -> bool {
+        self.inlet.lock().inlets > 0
+    }
+
+    /// As [`claim`](Self::claim), for a worker that goes away without one.
+    pub(super) fn claim_or_leave(&self, desk: &mut Option<Desk<J>>) -> Next<J> {
+        let mut inlet = self.inlet.lock();
+        let claimed = self.claim_from(&mut inlet, desk);
+        let leaves = claimed.job.is_none();
+        if leaves {
+            inlet.workers -= 1;
+            desk.take().iter().for_each(|desk| inlet.seats.remove(desk));
+        }
+        let senders = inlet.call_senders(leaves);
+        let over = inlet.is_over();
+        drop(inlet);
+        senders.into_iter().for_each(Waker::wake);
+        if leaves { Next::Leave { over } } else { Next::Job(claimed) }
+    }
+
+    /// Ends a job. Returns results that nobody will take, to be dropped; and how many workers are to be
+    /// posted.
+    #[must_use]
+    pub(super) fn end(&self, result: Option<R>) -> (Option<VecDeque<R>>, usize) {
+        let gives_back = result.is_none();
+        if let Some(result) = result {
+            self.results.push(result);
+        }
+        // ORDERING: AcqRel. Release for the reader that sees this job ended; and in one order with its
+        // setting of the bits.
+        let before = self.ended.fetch_add(ONE, Ordering::AcqRel);
+        if before & WAITS != 0 {
+            self.wake_reader();
+        }
+        let unread = (before & GONE != 0).then(|| self.drain());
+        (unread, if gives_back { self.give_back(1) } else { 0 })
+    }
+
+    #[cold]
+    fn wake_reader(&self) {
+        self.ended.fetch_and(!WAITS, Ordering::AcqRel);
+        let reader = self.reader.lock().take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn drain(&self) -> VecDeque<R> {
+        let mut results = VecDeque::new();
+        self.take(&mut results, usize::MAX);
+        results
     }
 
     /// Puts a job into the inlet, unless it is full. Returns how many workers are to be posted; or
@@ -163,96 +364,110 @@ impl<J, R> Post<J, R> {
         patience: Patience<'_>,
         refuses: impl FnOnce() -> bool,
     ) -> Result<usize, J> {
-        let mut state = self.0.lock();
-        if state.jobs.len() >= state.most_jobs || refuses() {
+        let mut inlet = self.inlet.lock();
+        if matches!(patience, Patience::NoMore(_)) && inlet.is_full() {
+            // From now on each job that begins is seen here, until this sender is called.
+            inlet.recall();
+        }
+        if inlet.is_full() || refuses() {
             match patience {
                 Patience::None => {}
-                Patience::Some(waker) => state.senders.push(waker.clone()),
+                Patience::Some(waker) => inlet.senders.push(waker.clone()),
                 Patience::NoMore(waker) => {
-                    state.senders.push(waker.clone());
-                    state.hurry = true;
+                    inlet.senders.push(waker.clone());
+                    inlet.hurry = true;
                 }
             }
             return Err(job);
         }
-        let index = state.sent;
-        state.sent += 1;
-        state.jobs.push_back((index, job));
-        Ok(state.enlist(1))
+        let index = inlet.sent;
+        inlet.sent += 1;
+        inlet.jobs.push_back((index, job));
+        Ok(self.enlist(&mut inlet, 1))
     }
 
-    /// Moves results that are there into `ready`: all, or one where there is a bound, so that what
-    /// was taken is what was asked for. Returns how many workers are to be posted.
-    pub(super) fn take(&self, ready: &mut VecDeque<R>) -> usize {
-        Self::take_from(&mut self.0.lock(), ready)
-    }
-
-    fn take_from(state: &mut MutexGuard<'_, State<J, R>>, ready: &mut VecDeque<R>) -> usize {
-        if state.most_results == usize::MAX {
-            mem::swap(&mut state.results, ready);
-            return 0;
+    /// Moves results that are there into `ready`, `most` at the most.
+    pub(super) fn take(&self, ready: &mut VecDeque<R>, most: usize) {
+        while ready.len() < most {
+            match self.results.steal() {
+                Steal::Success(result) => ready.push_back(result),
+                Steal::Empty => return,
+                Steal::Retry => std::hint::spin_loop(),
+            }
         }
-        ready.extend(state.results.pop_front());
-        state.enlist(usize::MAX)
     }
 
-    /// As [`take`](Self::take); None if there is nothing, and nothing will come. If there is nothing
-    /// yet, `waker` is woken when that may have changed.
-    pub(super) fn take_or_await(&self, ready: &mut VecDeque<R>, waker: &Waker) -> Option<usize> {
-        let mut state = self.0.lock();
-        let wanted = Self::take_from(&mut state, ready);
+    /// As [`take`](Self::take). If there is nothing yet, `waker` is woken when that may have changed.
+    pub(super) fn take_or_await(
+        &self,
+        ready: &mut VecDeque<R>,
+        most: usize,
+        waker: &Waker,
+    ) -> Found {
+        self.take(ready, most);
         if !ready.is_empty() {
-            return Some(wanted);
+            return Found::Results;
         }
-        if state.jobs.is_empty() && state.in_flight == 0 && state.inlets == 1 {
-            return None;
-        }
-        let before = state.reader.replace(waker.clone());
-        drop(state);
+        let before = self.reader.lock().replace(waker.clone());
         drop(before);
-        Some(wanted)
+        let inlet = self.inlet.lock();
+        // ORDERING: AcqRel, with `end`: the results of those that have ended are found below.
+        let ended = self.ended.fetch_or(WAITS, Ordering::AcqRel) / ONE;
+        let is_last = inlet.jobs.is_empty() && inlet.taken == ended && inlet.inlets == 1;
+        drop(inlet);
+        self.take(ready, most);
+        match (ready.is_empty(), is_last) {
+            (false, _) => Found::Results,
+            (true, true) => Found::End,
+            (true, false) => Found::Nothing,
+        }
     }
 
     /// How many jobs wait or are being handled.
     pub(super) fn outstanding(&self) -> usize {
-        let state = self.0.lock();
-        state.jobs.len() + state.in_flight
+        let inlet = self.inlet.lock();
+        inlet.jobs.len() + self.in_flight(&inlet)
+    }
+
+    fn in_flight(&self, inlet: &In<J>) -> usize {
+        (inlet.taken - self.ended.load(Ordering::Acquire) / ONE) as usize
     }
 
     pub(super) fn add_inlet(&self) {
-        self.0.lock().inlets += 1;
+        self.inlet.lock().inlets += 1;
     }
 
     /// Returns whether no job is left, and none will ever come.
     #[must_use]
     pub(super) fn remove_inlet(&self) -> bool {
-        let mut state = self.0.lock();
-        state.inlets -= 1;
-        let (reader, over) = (state.reader.take(), state.is_over());
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        let mut inlet = self.inlet.lock();
+        inlet.inlets -= 1;
+        let over = inlet.is_over();
+        drop(inlet);
+        self.wake_reader();
         over
     }
 
     /// Enters that nobody takes results any more. Returns those that are there, and how many workers
     /// are to be posted.
     pub(super) fn leave(&self) -> (VecDeque<R>, usize) {
-        let mut state = self.0.lock();
-        state.is_read = false;
-        state.most_results = usize::MAX;
-        (mem::take(&mut state.results), state.enlist(usize::MAX))
+        let mut inlet = self.inlet.lock();
+        inlet.most_results = usize::MAX;
+        let wanted = self.enlist(&mut inlet, usize::MAX);
+        drop(inlet);
+        // ORDERING: AcqRel, with `end`: what is not found here is found there.
+        self.ended.fetch_or(GONE, Ordering::AcqRel);
+        (self.drain(), wanted)
     }
 }
 
 impl<J, R> fmt::Debug for Post<J, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.lock();
+        let inlet = self.inlet.lock();
         f.debug_struct("Post")
-            .field("jobs", &state.jobs.len())
-            .field("in_flight", &state.in_flight)
-            .field("results", &state.results.len())
+            .field("jobs", &inlet.jobs.len())
+            .field("in_flight", &self.in_flight(&inlet))
+            .field("results", &self.results.len())
             .finish()
     }
 }

@@ -1,4 +1,5 @@
-//! The desks of a feed: what each share has pulled ahead, and how much of it is finished.
+//! The desks of a crew: the items that each share has taken ahead, which others may take over, and how
+//! many are finished.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,8 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::{Steal, Stealer, Worker};
 use wg_core::sync::{AtomicU64, Ordering, now};
 
-/// A share's place at a feed: the items it has pulled ahead.
-pub(super) struct Desk<T> {
+/// A share's place: the items it has taken ahead.
+pub(in crate::thread) struct Desk<T> {
     items: Worker<(usize, T)>,
     seat: Arc<Seat<T>>,
     /// How many items this share has begun; and how many of those it has finished it has told the
@@ -15,7 +16,7 @@ pub(super) struct Desk<T> {
     begun: u64,
     told: u64,
     /// How many items to pull at once.
-    pub(super) batch: usize,
+    pub(in crate::thread) batch: usize,
     /// Whether the desk counts as one that may hold items that are not begun.
     is_ahead: bool,
     since: Option<Instant>,
@@ -29,7 +30,7 @@ struct Seat<T> {
 }
 
 /// All desks at which somebody sits, or something is left.
-pub(super) struct Seats<T> {
+pub(in crate::thread) struct Seats<T> {
     seats: Vec<Arc<Seat<T>>>,
     /// How many desks may hold items that are not begun.
     ahead: usize,
@@ -46,7 +47,7 @@ const MOST: usize = 64;
 impl<T> Desk<T> {
     /// Takes an item from here. Whatever was taken before is finished.
     #[inline]
-    pub(super) fn take(&mut self) -> Option<(usize, T)> {
+    pub(in crate::thread) fn take(&mut self) -> Option<(usize, T)> {
         self.finish();
         let item = self.items.pop();
         self.begun += u64::from(item.is_some());
@@ -55,24 +56,24 @@ impl<T> Desk<T> {
 
     /// Enters that whatever was taken before is finished.
     #[inline]
-    pub(super) fn finish(&self) {
+    pub(in crate::thread) fn finish(&self) {
         // ORDERING: Release, for `Seats::finished`: who sees the item finished finds done what it did.
         self.seat.finished.store(self.begun, Ordering::Release);
     }
 
     /// Lays down an item that was pulled.
     #[inline]
-    pub(super) fn put(&self, index: usize, item: T) {
+    pub(in crate::thread) fn put(&self, index: usize, item: T) {
         self.items.push((index, item));
     }
 
     /// Enters that an item was begun that never lay here.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::thread) fn begin(&mut self) {
         self.begun += 1;
     }
 
     /// How many items were finished here that nobody was told of yet.
-    pub(super) fn tell(&mut self) -> usize {
+    pub(in crate::thread) fn tell(&mut self) -> usize {
         let news = self.begun - self.told;
         self.told = self.begun;
         news as usize
@@ -80,7 +81,7 @@ impl<T> Desk<T> {
 
     /// Pulls more at once if the last batch was brief, and less if it was long. To be called when
     /// nothing lies here.
-    pub(super) fn adapt(&mut self) {
+    pub(in crate::thread) fn adapt(&mut self) {
         let now = now();
         if let Some(since) = self.since.replace(now) {
             let took = now - since;
@@ -94,11 +95,11 @@ impl<T> Desk<T> {
 }
 
 impl<T> Seats<T> {
-    pub(super) const fn new() -> Self {
+    pub(in crate::thread) const fn new() -> Self {
         Seats { seats: Vec::new(), ahead: 0, finished: 0 }
     }
 
-    pub(super) fn add(&mut self) -> Desk<T> {
+    pub(in crate::thread) fn add(&mut self) -> Desk<T> {
         let items = Worker::new_fifo();
         let seat = Arc::new(Seat { items: items.stealer(), finished: AtomicU64::new(0) });
         self.seats.push(Arc::clone(&seat));
@@ -106,7 +107,7 @@ impl<T> Seats<T> {
     }
 
     /// Takes a desk away, unless something lies on it: that is left.
-    pub(super) fn remove(&mut self, desk: &Desk<T>) {
+    pub(in crate::thread) fn remove(&mut self, desk: &Desk<T>) {
         if desk.items.is_empty() {
             self.seats.retain(|seat| !Arc::ptr_eq(seat, &desk.seat));
             self.finished += desk.begun;
@@ -114,31 +115,41 @@ impl<T> Seats<T> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::thread) fn len(&self) -> usize {
         self.seats.len()
     }
 
     /// Enters whether items that are not begun may lie on a desk.
     #[inline]
-    pub(super) fn mark(&mut self, desk: &mut Desk<T>, is_ahead: bool) {
+    pub(in crate::thread) fn mark(&mut self, desk: &mut Desk<T>, is_ahead: bool) {
         self.ahead -= usize::from(desk.is_ahead);
         desk.is_ahead = is_ahead;
         self.ahead += usize::from(is_ahead);
     }
 
-    pub(super) fn has_items(&self) -> bool {
+    /// How many desks may hold items that are not begun.
+    pub(in crate::thread) fn ahead(&self) -> usize {
+        self.ahead
+    }
+
+    /// How many items lie on all desks.
+    pub(in crate::thread) fn laid_down(&self) -> usize {
+        self.seats.iter().map(|seat| seat.items.len()).sum()
+    }
+
+    pub(in crate::thread) fn has_items(&self) -> bool {
         self.ahead > 0 && self.seats.iter().any(|seat| !seat.items.is_empty())
     }
 
     /// How many items were finished, or a few less.
-    pub(super) fn finished(&self) -> u64 {
+    pub(in crate::thread) fn finished(&self) -> u64 {
         let those = |seat: &Arc<Seat<T>>| seat.finished.load(Ordering::Acquire);
         self.finished + self.seats.iter().map(those).sum::<u64>()
     }
 
     /// Takes an item over from another desk, and moves some more to this one: who sits there may be
     /// blocked.
-    pub(super) fn take_over(&mut self, desk: &mut Desk<T>) -> Option<(usize, T)> {
+    pub(in crate::thread) fn take_over(&mut self, desk: &mut Desk<T>) -> Option<(usize, T)> {
         if self.ahead == 0 {
             return None;
         }
@@ -161,15 +172,15 @@ impl<T> Seats<T> {
         None
     }
 
-    /// All items that nobody took.
-    pub(super) fn into_items(self) -> impl Iterator<Item = (usize, T)> {
-        let next = |seat: &Arc<Seat<T>>| loop {
+    /// Takes back all items that are not begun.
+    pub(in crate::thread) fn recall(&self) -> impl Iterator<Item = (usize, T)> {
+        let next = |seat: &Seat<T>| loop {
             match seat.items.steal() {
                 Steal::Success(item) => return Some(item),
                 Steal::Empty => return None,
                 Steal::Retry => std::hint::spin_loop(),
             }
         };
-        self.seats.into_iter().flat_map(move |seat| std::iter::from_fn(move || next(&seat)))
+        self.seats.iter().flat_map(move |seat| std::iter::from_fn(move || next(seat)))
     }
 }
