@@ -7,5 +7,6 @@
 mod cancel;
 mod finish;
 mod kit;
+mod post;
 mod queue;
 mod task;

@@ -1,7 +1,7 @@
 //! Worker pools: jobs go in by a bounded inlet, results come out as they are completed.
 
 mod inlet;
-mod post;
+pub(super) mod post;
 
 use std::collections::VecDeque;
 use std::fmt;

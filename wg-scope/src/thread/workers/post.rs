@@ -28,7 +28,7 @@ use crate::thread::crew::desk::{Desk, Seats};
 const JOBS_PER_WORKER: usize = 4;
 
 /// Where jobs and results wait.
-pub(super) struct Post<J, R> {
+pub(in crate::thread) struct Post<J, R> {
     inlet: Mutex<In<J>>,
     results: Injector<R>,
     /// How many jobs have ended, in units of `ONE`, and `WAITS` and `GONE`.
@@ -76,7 +76,7 @@ struct In<J> {
 
 /// Whom a sender that finds no room has woken, and when.
 #[derive(Clone, Copy)]
-pub(super) enum Patience<'a> {
+pub(in crate::thread) enum Patience<'a> {
     /// Nobody: it does not wait.
     None,
     /// Woken when half of the inlet is empty, so that not every job wakes somebody.
@@ -86,16 +86,16 @@ pub(super) enum Patience<'a> {
 }
 
 /// A job and its index.
-pub(super) type Numbered<J> = (usize, J);
+pub(in crate::thread) type Numbered<J> = (usize, J);
 
 /// What a worker got, and how many further workers are to be posted.
-pub(super) struct Claimed<J> {
-    pub(super) job: Option<Numbered<J>>,
-    pub(super) wanted: usize,
+pub(in crate::thread) struct Claimed<J> {
+    pub(in crate::thread) job: Option<Numbered<J>>,
+    pub(in crate::thread) wanted: usize,
 }
 
 /// What a worker that found no job does next.
-pub(super) enum Next<J> {
+pub(in crate::thread) enum Next<J> {
     Job(Claimed<J>),
     /// It goes away. If it is `over`, it was the last, and no job will ever come.
     Leave {
@@ -104,7 +104,7 @@ pub(super) enum Next<J> {
 }
 
 /// What the reader found.
-pub(super) enum Found {
+pub(in crate::thread) enum Found {
     Results,
     /// None yet.
     Nothing,
@@ -177,7 +177,7 @@ impl<J> In<J> {
 }
 
 impl<J, R> Post<J, R> {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(in crate::thread) fn new(workers: usize) -> Self {
         Post {
             inlet: Mutex::new(In {
                 jobs: VecDeque::new(),
@@ -200,7 +200,7 @@ impl<J, R> Post<J, R> {
         }
     }
 
-    pub(super) fn set_most_jobs(&self, most: usize) {
+    pub(in crate::thread) fn set_most_jobs(&self, most: usize) {
         let mut inlet = self.inlet.lock();
         inlet.most_jobs = most;
         let senders = inlet.call_senders(true);
@@ -210,14 +210,14 @@ impl<J, R> Post<J, R> {
 
     /// Returns how many workers are to be posted: there may be room for more results.
     #[must_use]
-    pub(super) fn set_most_results(&self, most: usize) -> usize {
+    pub(in crate::thread) fn set_most_results(&self, most: usize) -> usize {
         let mut inlet = self.inlet.lock();
         inlet.most_results = most;
         self.enlist(&mut inlet, usize::MAX)
     }
 
     /// Whether one more worker would find something to do. Then it counts as on the way.
-    pub(super) fn enlist_one(&self) -> bool {
+    pub(in crate::thread) fn enlist_one(&self) -> bool {
         self.enlist(&mut self.inlet.lock(), 1) > 0
     }
 
@@ -256,7 +256,7 @@ impl<J, R> Post<J, R> {
 
     /// Gives places among the results back. Returns how many workers are to be posted.
     #[must_use]
-    pub(super) fn give_back(&self, places: usize) -> usize {
+    pub(in crate::thread) fn give_back(&self, places: usize) -> usize {
         // ORDERING: AcqRel. Release for who finds room; and in one order with those who set the bit.
         let before = self.given_back.fetch_add(ONE * places as u64, Ordering::AcqRel);
         if before & WANTED == 0 { 0 } else { self.enlist_wanted() }
@@ -266,13 +266,13 @@ impl<J, R> Post<J, R> {
     fn enlist_wanted(&self) -> usize {
         let mut inlet = self.inlet.lock();
         // Set again if there is still not room enough.
-        self.given_back.fetch_and(!WANTED, Ordering::AcqRel);
+        clear(&self.given_back, WANTED);
         self.enlist(&mut inlet, usize::MAX)
     }
 
     /// Takes a job for a worker, if there is one, and room for its result. Where many wait it takes
     /// some more, which come to lie on the worker's desk.
-    pub(super) fn claim(&self, desk: &mut Option<Desk<J>>) -> Claimed<J> {
+    pub(in crate::thread) fn claim(&self, desk: &mut Option<Desk<J>>) -> Claimed<J> {
         let mut inlet = self.inlet.lock();
         let claimed = self.claim_from(&mut inlet, desk);
         let senders = inlet.call_senders(false);
@@ -303,12 +303,12 @@ impl<J, R> Post<J, R> {
     }
 
     /// Whether jobs may come.
-    pub(super) fn expects_jobs(&self) -> bool {
+    pub(in crate::thread) fn expects_jobs(&self) -> bool {
         self.inlet.lock().inlets > 0
     }
 
     /// As [`claim`](Self::claim), for a worker that goes away without one.
-    pub(super) fn claim_or_leave(&self, desk: &mut Option<Desk<J>>) -> Next<J> {
+    pub(in crate::thread) fn claim_or_leave(&self, desk: &mut Option<Desk<J>>) -> Next<J> {
         let mut inlet = self.inlet.lock();
         let claimed = self.claim_from(&mut inlet, desk);
         let leaves = claimed.job.is_none();
@@ -326,7 +326,7 @@ impl<J, R> Post<J, R> {
     /// Ends a job. Returns results that nobody will take, to be dropped; and how many workers are to be
     /// posted.
     #[must_use]
-    pub(super) fn end(&self, result: Option<R>) -> (Option<VecDeque<R>>, usize) {
+    pub(in crate::thread) fn end(&self, result: Option<R>) -> (Option<VecDeque<R>>, usize) {
         let gives_back = result.is_none();
         if let Some(result) = result {
             self.results.push(result);
@@ -343,7 +343,7 @@ impl<J, R> Post<J, R> {
 
     #[cold]
     fn wake_reader(&self) {
-        self.ended.fetch_and(!WAITS, Ordering::AcqRel);
+        clear(&self.ended, WAITS);
         let reader = self.reader.lock().take();
         if let Some(reader) = reader {
             reader.wake();
@@ -358,7 +358,7 @@ impl<J, R> Post<J, R> {
 
     /// Puts a job into the inlet, unless it is full. Returns how many workers are to be posted; or
     /// the job.
-    pub(super) fn offer(
+    pub(in crate::thread) fn offer(
         &self,
         job: J,
         patience: Patience<'_>,
@@ -387,7 +387,7 @@ impl<J, R> Post<J, R> {
     }
 
     /// Moves results that are there into `ready`, `most` at the most.
-    pub(super) fn take(&self, ready: &mut VecDeque<R>, most: usize) {
+    pub(in crate::thread) fn take(&self, ready: &mut VecDeque<R>, most: usize) {
         while ready.len() < most {
             match self.results.steal() {
                 Steal::Success(result) => ready.push_back(result),
@@ -398,7 +398,7 @@ impl<J, R> Post<J, R> {
     }
 
     /// As [`take`](Self::take). If there is nothing yet, `waker` is woken when that may have changed.
-    pub(super) fn take_or_await(
+    pub(in crate::thread) fn take_or_await(
         &self,
         ready: &mut VecDeque<R>,
         most: usize,
@@ -424,7 +424,7 @@ impl<J, R> Post<J, R> {
     }
 
     /// How many jobs wait or are being handled.
-    pub(super) fn outstanding(&self) -> usize {
+    pub(in crate::thread) fn outstanding(&self) -> usize {
         let inlet = self.inlet.lock();
         inlet.jobs.len() + self.in_flight(&inlet)
     }
@@ -433,13 +433,13 @@ impl<J, R> Post<J, R> {
         (inlet.taken - self.ended.load(Ordering::Acquire) / ONE) as usize
     }
 
-    pub(super) fn add_inlet(&self) {
+    pub(in crate::thread) fn add_inlet(&self) {
         self.inlet.lock().inlets += 1;
     }
 
     /// Returns whether no job is left, and none will ever come.
     #[must_use]
-    pub(super) fn remove_inlet(&self) -> bool {
+    pub(in crate::thread) fn remove_inlet(&self) -> bool {
         let mut inlet = self.inlet.lock();
         inlet.inlets -= 1;
         let over = inlet.is_over();
@@ -450,7 +450,7 @@ impl<J, R> Post<J, R> {
 
     /// Enters that nobody takes results any more. Returns those that are there, and how many workers
     /// are to be posted.
-    pub(super) fn leave(&self) -> (VecDeque<R>, usize) {
+    pub(in crate::thread) fn leave(&self) -> (VecDeque<R>, usize) {
         let mut inlet = self.inlet.lock();
         inlet.most_results = usize::MAX;
         let wanted = self.enlist(&mut inlet, usize::MAX);
@@ -458,6 +458,19 @@ impl<J, R> Post<J, R> {
         // ORDERING: AcqRel, with `end`: what is not found here is found there.
         self.ended.fetch_or(GONE, Ordering::AcqRel);
         (self.drain(), wanted)
+    }
+}
+
+fn clear(word: &AtomicU64, bit: u64) {
+    let mut now = word.load(Ordering::Relaxed);
+    while now & bit != 0 {
+        // ORDERING: AcqRel, so that what was seen of the word before is seen by whoever sets the bit
+        // again.
+        let order = (Ordering::AcqRel, Ordering::Relaxed);
+        match word.compare_exchange_weak(now, now & !bit, order.0, order.1) {
+            Ok(_) => return,
+            Err(other) => now = other,
+        }
     }
 }
 
