@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
+use super::barrier;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
 use crate::thread::crew::desk::{Desk, Seats};
@@ -23,6 +24,8 @@ pub(super) struct Feed<I: Iterator> {
     source: Mutex<Source<I>>,
     /// How many shares went away because the iterator was in use.
     gone: AtomicU64,
+    /// Whether who goes away puts a barrier into who pulls.
+    has_barrier: bool,
     /// The most items that may be pulled and not finished.
     most: usize,
     /// Whether items may be pulled before they are needed.
@@ -106,6 +109,7 @@ impl<I: Iterator> Feed<I> {
                 exhausted: false,
             }),
             gone: AtomicU64::new(0),
+            has_barrier: barrier::is_there(),
             most: usize::MAX,
             pulls_ahead: false,
         }
@@ -169,14 +173,28 @@ impl<I: Iterator> Feed<I> {
         let source = self.source.lock();
         match source.place {
             Place::Here(_) => return true,
-            Place::Gone => {}
-            Place::InUse => {
-                // ORDERING: AcqRel, with `pull`: the two are ordered, so either that one sees this
-                // share gone, or this one sees below what that one has laid down.
-                self.gone.fetch_add(1, Ordering::AcqRel);
-            }
+            Place::Gone => return source.seats.has_items(),
+            // ORDERING: AcqRel, with `somebody_has_gone`.
+            Place::InUse => self.gone.fetch_add(1, Ordering::AcqRel),
+        };
+        drop(source);
+        // If the barrier fails that was there before, this share had better stay and look again.
+        (self.has_barrier && !barrier::heavy()) || self.source.lock().seats.has_items()
+    }
+
+    /// Whether somebody goes away who may not see what was laid down just now. Whoever that is has said
+    /// so before looking at the desks in [`has_more`](Self::has_more), and here an item is laid down
+    /// before looking who goes away: one of the two sees what the other did.
+    #[inline]
+    fn somebody_has_gone(&self) -> bool {
+        if self.has_barrier {
+            barrier::light();
+            // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
+            return self.gone.load(Ordering::Relaxed) > 0;
         }
-        source.seats.has_items()
+        // ORDERING: AcqRel, so that the two changes have an order: if that of who goes away comes later,
+        // it finds the item.
+        self.gone.fetch_add(0, Ordering::AcqRel) > 0
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
@@ -286,8 +304,7 @@ impl<I: Iterator> Feed<I> {
                 return false;
             }
             desk.put(pulled, first);
-            // ORDERING: AcqRel, with `has_more`: see there.
-            while batch < most.min(there) && self.gone.fetch_add(0, Ordering::AcqRel) == 0 {
+            while batch < most.min(there) && !self.somebody_has_gone() {
                 let Some(item) = items.next() else { return true };
                 desk.put(pulled + batch, item);
                 batch += 1;

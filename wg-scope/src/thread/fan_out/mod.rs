@@ -8,6 +8,7 @@ mod outlet;
 mod grow;
 mod budget;
 mod feed;
+mod barrier;
 
 use std::fmt;
 use std::marker::PhantomData;
