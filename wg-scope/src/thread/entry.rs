@@ -27,7 +27,7 @@ impl Entry {
         if context::is_polling() {
             trace::blocks(site);
         }
-        let shared = Arc::new(Shared::new(options, policy, frame::opener()));
+        let shared = Shared::new(options, policy, frame::opener());
         let watched = timer::watch(&shared.node);
         let frame = Some(frame::enter(&shared, Role::Body));
         Entry { shared, watched, frame }

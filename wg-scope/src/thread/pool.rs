@@ -223,10 +223,10 @@ impl Pool {
         true
     }
 
-    /// Takes back what a scope that ends has asked for.
-    pub(super) fn withdraw(&self, client: &Arc<dyn Client>) {
+    /// Takes back what the scope at this address, which ends, has asked for.
+    pub(super) fn withdraw(&self, scope: *const ()) {
         let mut inner = self.inner.lock();
-        inner.requests.retain(|other| address(other) != address(client));
+        inner.requests.retain(|client| address(client) != scope);
     }
 
     /// Sees that requests find a thread, as long as there are fewer than `most`; `added` of them are

@@ -14,7 +14,7 @@ use std::time::Instant;
 use slab::Slab;
 use wg_core::sync::{Mutex, Thread};
 
-pub(super) use self::hand::Hand;
+pub(super) use self::hand::{Hand, OwnHand};
 use self::lists::Lists;
 use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
@@ -366,7 +366,7 @@ impl Queue {
     pub(super) fn next(
         &self,
         before: Option<Begun>,
-        hand: Option<&Hand>,
+        hand: Option<&OwnHand>,
     ) -> (Option<Next>, Follow) {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));
@@ -383,7 +383,7 @@ impl Queue {
     pub(super) fn next_or_detach(
         &self,
         before: Option<Begun>,
-        hand: &Hand,
+        hand: &OwnHand,
     ) -> (Option<Next>, Follow, bool) {
         let mut inner = self.0.lock();
         let ended = before.map(|begun| inner.end(begun));

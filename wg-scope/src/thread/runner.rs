@@ -12,7 +12,7 @@ use wg_core::sync::{current, park_until, times};
 use super::frame;
 use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
-use super::queue::{Begun, Hand, Next};
+use super::queue::{Begun, Next, OwnHand};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::context::Role;
@@ -21,7 +21,7 @@ impl Client for Shared {
     fn work(self: Arc<Self>) {
         self.queue.attached();
         let _frame = frame::enter(&self, Role::Task);
-        let hand = Hand::default();
+        let hand = OwnHand::new();
         let mut begun = None;
         loop {
             work_in_hand(&hand, begun);
@@ -65,7 +65,7 @@ const LOOKS: usize = times(34) - times(2);
 /// task. Also where the scope has ended meanwhile: if scopes come one after the other, each with so
 /// little that its own thread does all, whoever would come for the next would only be in the way; what
 /// is still there a little later finds a thread that is awake.
-fn linger(scope: &Arc<Shared>, hand: &Hand) -> Option<Next> {
+fn linger(scope: &Arc<Shared>, hand: &OwnHand) -> Option<Next> {
     for () in repeat_n((), LOOKS) {
         std::thread::yield_now();
         let (next, _) = scope.queue.next(None, Some(hand));
@@ -142,12 +142,12 @@ fn is_about_to_end(scope: &Shared) -> bool {
 }
 
 fn work_off(scope: &Arc<Shared>) {
-    let hand = Hand::default();
+    let hand = OwnHand::new();
     let (mut next, _) = scope.queue.next(None, Some(&hand));
     if next.is_none() {
         return;
     }
-    with_room(scope, || {
+    with_room(scope, move || {
         let _frame = frame::enter(scope, Role::Task);
         while let Some(Next { job, index, begun }) = next.take() {
             job.run(index);
@@ -160,11 +160,10 @@ fn work_off(scope: &Arc<Shared>) {
 }
 
 /// Runs what was taken ahead, and nobody has taken over.
-fn work_in_hand(hand: &Hand, begun: Option<Begun>) {
-    if begun.is_some_and(Begun::is_several) {
-        while let Some((job, index)) = hand.next() {
-            job.run(index);
-        }
+fn work_in_hand(hand: &OwnHand, begun: Option<Begun>) {
+    let Some(hand) = hand.get().filter(|_| begun.is_some_and(Begun::is_several)) else { return };
+    while let Some((job, index)) = hand.next() {
+        job.run(index);
     }
 }
 

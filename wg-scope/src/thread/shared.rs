@@ -39,9 +39,9 @@ pub(super) struct Opener {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, policy: Policy, opener: Option<Opener>) -> Self {
+    pub(super) fn new(options: &Options, policy: Policy, opener: Option<Opener>) -> Arc<Self> {
         let limit = options.limit.map_or(usize::MAX, NonZeroUsize::get);
-        Shared {
+        Arc::new(Shared {
             group: WaitGroup::new(),
             queue: Queue::new(limit),
             record: Record::new(options, policy),
@@ -50,7 +50,7 @@ impl Shared {
             joiners: Mutex::new(BTreeMap::new()),
             stirs: AtomicBool::new(false),
             opener,
-        }
+        })
     }
 
     /// Whether a task of `scope` opened this one, or one that this stands inside of.
@@ -160,7 +160,7 @@ impl Shared {
     /// Takes back what was asked for and has not come.
     pub(super) fn withdraw(self: &Arc<Self>) {
         if self.queue.asked() {
-            Pool::of_this_process(self.stack).withdraw(&(Arc::clone(self) as _));
+            Pool::of_this_process(self.stack).withdraw(Arc::as_ptr(self).cast());
         }
     }
 }

@@ -11,7 +11,7 @@ use wg_core::sync::{Mutex, Ordering::Relaxed, Thread, current, park_until, rely_
 use crate::task_info::{Label, TaskInfo};
 use crate::thread::job::{Job, Run};
 use crate::thread::pool::Client;
-use crate::thread::queue::{Begun, Follow, Hand, Queue};
+use crate::thread::queue::{Begun, Follow, OwnHand, Queue};
 use crate::thread::shared::Shared;
 
 /// Runs a model in every order with at most three preemptions.
@@ -153,10 +153,10 @@ pub(super) fn task(index: u64) -> TaskInfo {
 /// Works a queue off, as a runner that was asked for does; see `Shared::work`.
 pub(super) fn work(queue: &Queue) {
     queue.attached();
-    let (hand, mut begun) = (Hand::default(), None);
+    let (hand, mut begun) = (OwnHand::new(), None);
     loop {
         if begun.is_some_and(Begun::is_several) {
-            while let Some((job, index)) = hand.next() {
+            while let Some((job, index)) = hand.get().and_then(|hand| hand.next()) {
                 job.run(index);
             }
         }

@@ -3,6 +3,7 @@
 //! still there for others, who take them over as soon as the queue itself is empty: whoever has them
 //! in hand may be blocked.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use crate::thread::job::Job;
 /// other way round. Only with both held anything is laid into a hand.
 #[derive(Clone)]
 pub(in crate::thread) struct Hand(Arc<Mutex<Held>>);
+
+/// A runner's place for its hand, which is made when there is first something to lay in it.
+pub(in crate::thread) type OwnHand = OnceCell<Hand>;
 
 #[derive(Default)]
 struct Held {

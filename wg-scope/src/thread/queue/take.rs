@@ -6,7 +6,7 @@ use std::mem;
 
 use wg_core::sync::times;
 
-use super::{Begun, Entry, Hand, Inner, Next, own_key};
+use super::{Begun, Entry, Inner, Next, OwnHand, own_key};
 use crate::thread::job::Job;
 
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
@@ -53,7 +53,7 @@ impl Inner {
     }
 
     /// Takes what is next; several tasks, if they are many, go into `hand`.
-    pub(super) fn take(&mut self, hand: Option<&Hand>) -> Option<Next> {
+    pub(super) fn take(&mut self, hand: Option<&OwnHand>) -> Option<Next> {
         if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
             return None;
         }
@@ -76,7 +76,8 @@ impl Inner {
     }
 
     /// Takes several tasks, and begins the first. Half is left, for others.
-    fn take_several(&mut self, hand: &Hand) -> Option<Next> {
+    fn take_several(&mut self, hand: &OwnHand) -> Option<Next> {
+        let hand = hand.get_or_init(Default::default);
         let most = (self.waiting / 2).min(MOST);
         let mut several = 0;
         let plain = std::iter::from_fn(|| {
