@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::group::WaitGroup;
@@ -161,27 +161,37 @@ impl<'a> Wait<'a> {
     pub(crate) fn new(group: &'a WaitGroup) -> Self {
         Wait { group, stage: Stage::Unpolled }
     }
+
+    /// Begins to wait, or goes on waiting.
+    #[inline(never)]
+    fn listen(&mut self, waker: &Waker) -> Stage {
+        let state = self.group.state();
+        match self.stage {
+            Stage::Unpolled => match waiters::enlist(state, waker) {
+                Ok(ticket) => Stage::Listed(ticket),
+                Err(NotEnlisted::Idle) => Stage::Ready,
+                Err(full) => crowded(full),
+            },
+            Stage::Listed(ticket) if waiters::is_listed_as(state, ticket, waker) => {
+                Stage::Listed(ticket)
+            }
+            Stage::Listed(_) | Stage::Ready => Stage::Ready,
+        }
+    }
 }
 
 impl Future for Wait<'_> {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.group.state();
-        let stage = match self.stage {
-            Stage::Ready => Stage::Ready,
-            Stage::Unpolled if state.load().is_idle() => Stage::Ready,
-            Stage::Unpolled => match waiters::enlist(state, cx.waker()) {
-                Ok(ticket) => Stage::Listed(ticket),
-                Err(NotEnlisted::Idle) => Stage::Ready,
-                Err(full) => crowded(full),
-            },
-            Stage::Listed(ticket) if waiters::is_listed_as(state, ticket, cx.waker()) => {
-                Stage::Listed(ticket)
-            }
-            Stage::Listed(_) => Stage::Ready,
-        };
-        self.stage = stage;
+        // An idle group has ended every round there was, so there is no need for a lock.
+        if !matches!(self.stage, Stage::Ready) {
+            self.stage = match self.group.state().load().is_idle() {
+                true => Stage::Ready,
+                false => self.listen(cx.waker()),
+            };
+        }
         match self.stage {
             Stage::Ready => Poll::Ready(()),
             _ => Poll::Pending,

@@ -100,9 +100,6 @@ fn is_listed(state: &State, ticket: Ticket) -> bool {
 
 /// Whether a task still waits; if so it will be woken by `waker` from now on.
 pub(crate) fn is_listed_as(state: &State, ticket: Ticket, waker: &Waker) -> bool {
-    if state.load().is_idle() {
-        return false;
-    }
     let key = key(state);
     let mut newer = waker.clone();
     let mut bucket = bucket(key).lock();
