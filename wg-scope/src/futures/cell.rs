@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use wg_core::sync::Mutex;
 
 pub(crate) use super::child::{Drive, Join, Where, Whose};
-use super::line::{Entry, Key, Opened, Who};
+use super::line::{Entry, Key, Opened};
 use super::place::{Holds, Polls, Takes};
 use super::placed::Placed;
 use super::shared::{Shared, Standing};
@@ -36,11 +36,11 @@ enum Stage<F> {
     /// there.
     Placed(Stop),
     /// In line, for a slot.
-    Waiting(Rest<F>),
+    Waiting(Box<Rest<F>>),
     /// In the hands of its place.
-    Driven(Rest<F>),
+    Driven(Box<Rest<F>>),
     /// In the hands of whoever joins it, and in that one's slot.
-    InPlace(Rest<F>),
+    InPlace(Box<Rest<F>>),
     /// Somebody polls it, or it has ended.
     Polled,
 }
@@ -53,7 +53,8 @@ enum Stop {
     Told,
 }
 
-/// What is left of a child that has not ended.
+/// What is left of a child that has not ended. In a box: a task needs no memory for it that lies in
+/// its place with its future, as most do.
 struct Rest<F> {
     future: Pin<Box<F>>,
     standing: Standing,
@@ -81,8 +82,7 @@ where
         let mut cell = Arc::new(Cell { shared: Arc::clone(shared), index: 0, ending, stage });
         let opened = shared.open(|index| {
             Arc::get_mut(&mut cell).expect("nobody else has it yet").index = index;
-            // A place that drops its children needs nobody to tell them.
-            if P::DROPS { Who::Task(cell.ending.task(index)) } else { Who::Child(cell.child()) }
+            cell.child()
         });
         if let Opened::Begins(key) = opened {
             P::take(shared, Placed::new(&cell, future, key));
@@ -92,7 +92,7 @@ where
         let counts = !matches!(opened, Opened::Refused);
         let standing = Standing { key: None, has_slot: false, counts };
         let future = Box::pin(future);
-        let rest = Rest { future, standing, number: 0, begun: false, told: false };
+        let rest = Box::new(Rest { future, standing, number: 0, begun: false, told: false });
         match opened {
             Opened::Waits => cell.submit(rest, false),
             _ => cell.end(rest, Ok(None)),
@@ -102,7 +102,7 @@ where
 
     /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:
     /// before all others that wait.
-    fn submit(self: &Arc<Self>, rest: Rest<F>, first: bool) {
+    fn submit(self: &Arc<Self>, rest: Box<Rest<F>>, first: bool) {
         let child = self.child();
         let note = |number, lowest| self.ending.settle().lines_up(number, lowest);
         let key = self.line_up(rest, || self.shared.enter_and_note(&child, first, note));
@@ -117,7 +117,7 @@ where
 
     /// Takes a child that was begun in place out of the slot of the one who awaited it: it needs one
     /// of its own, or is dropped with its scope.
-    fn line_up_again(self: &Arc<Self>, rest: Rest<F>) {
+    fn line_up_again(self: &Arc<Self>, rest: Box<Rest<F>>) {
         if let Some(rest) = self.leave_slot(rest) {
             self.submit(rest, true);
         }
@@ -136,7 +136,7 @@ where
 {
     /// Enters a child that is in hand as one that runs or waits. Returns its key if it is to be
     /// started.
-    fn line_up(&self, mut rest: Rest<F>, enter: impl FnOnce() -> Entry) -> Option<Key> {
+    fn line_up(&self, mut rest: Box<Rest<F>>, enter: impl FnOnce() -> Entry) -> Option<Key> {
         // Both locks, in this order only: who finds it in the line finds it waiting, and who finds
         // it waiting finds it counted.
         let mut stage = self.stage.lock();
@@ -156,7 +156,7 @@ where
     }
 
     /// Takes a child that is in hand out of the slot of another. None if that has ended it.
-    fn leave_slot(&self, mut rest: Rest<F>) -> Option<Rest<F>> {
+    fn leave_slot(&self, mut rest: Box<Rest<F>>) -> Option<Box<Rest<F>>> {
         if self.shared.is_cancelled() {
             self.end(rest, Ok(None));
             return None;
@@ -166,7 +166,7 @@ where
     }
 
     /// Takes a child in hand that is in such a stage.
-    fn take(&self, is_meant: impl FnOnce(&Stage<F>) -> bool) -> Option<Rest<F>> {
+    fn take(&self, is_meant: impl FnOnce(&Stage<F>) -> bool) -> Option<Box<Rest<F>>> {
         let mut stage = self.stage.lock();
         if !is_meant(&stage) {
             return None;
@@ -178,7 +178,7 @@ where
     }
 
     /// Polls a child that is in hand.
-    fn advance(&self, mut rest: Rest<F>, context: &mut Context<'_>) -> Option<Rest<F>> {
+    fn advance(&self, mut rest: Box<Rest<F>>, context: &mut Context<'_>) -> Option<Box<Rest<F>>> {
         if !rest.begun && self.shared.skips(self.index) {
             self.end(rest, Ok(None));
             return None;
@@ -199,8 +199,8 @@ where
     }
 
     /// Ends a child that is in hand.
-    fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
-        let Rest { future, standing, told, .. } = rest;
+    fn end(&self, rest: Box<Rest<F>>, result: Result<Option<F::Output>, Payload>) {
+        let Rest { future, standing, told, .. } = *rest;
         self.conclude(drop_caught(future), result, told, &standing);
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct Line<C, H> {
 
 /// A child that has begun and not ended.
 struct Running<C, H> {
-    who: Who<C>,
+    child: C,
     number: u64,
     /// By what its place stops it, where the child does not know that itself.
     stop: Option<H>,
@@ -56,12 +56,6 @@ pub(crate) struct Key {
     place: usize,
     /// Another may have the place by now; nobody ever has the number.
     number: u64,
-}
-
-/// Who runs: to be stopped, or only to be told of.
-pub(crate) enum Who<C> {
-    Child(C),
-    Task(TaskInfo),
 }
 
 /// What becomes of a task that is spawned.
@@ -119,15 +113,15 @@ impl<C: Child, H> Line<C, H> {
     }
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
-    /// begin. `make` makes it of the number.
+    /// begin. `make` makes the child of the number.
     pub(crate) fn open(
         &mut self,
         group: &Arc<WaitGroup>,
         begins: impl FnOnce(u64) -> bool,
-        make: impl FnOnce(u64) -> Who<C>,
+        make: impl FnOnce(u64) -> C,
     ) -> Opened {
         let index = self.number();
-        let who = make(index);
+        let child = make(index);
         if !self.count(group) {
             return Opened::Refused;
         }
@@ -138,7 +132,7 @@ impl<C: Child, H> Line<C, H> {
             return Opened::Waits;
         }
         self.taken += 1;
-        Opened::Begins(self.run(who))
+        Opened::Begins(self.run(child))
     }
 
     /// Counts one more task, if the scope has not ended.
@@ -165,7 +159,7 @@ impl<C: Child, H> Line<C, H> {
     pub(crate) fn enter(&mut self, child: &C, first: bool) -> Entry {
         if self.taken < self.limit {
             self.taken += 1;
-            return Entry::Begins(self.run(Who::Child(child.clone())));
+            return Entry::Begins(self.run(child.clone()));
         }
         self.queued += 1;
         let number = if first {
@@ -187,7 +181,7 @@ impl<C: Child, H> Line<C, H> {
         }
         let (_, child) = self.waiting.pop_first()?;
         self.taken += 1;
-        let key = self.run(Who::Child(child.clone()));
+        let key = self.run(child.clone());
         Some((child, key))
     }
 
@@ -202,7 +196,7 @@ impl<C: Child, H> Line<C, H> {
         self.queued -= 1;
         // Somebody may have taken it out just now.
         let waited = self.waiting.remove(&number);
-        (self.run(Who::Child(child.clone())), waited)
+        (self.run(child.clone()), waited)
     }
 
     /// The one that waits with this number.
@@ -239,10 +233,10 @@ impl<C: Child, H> Line<C, H> {
         self.filling = false;
     }
 
-    fn run(&mut self, who: Who<C>) -> Key {
+    fn run(&mut self, child: C) -> Key {
         let number = self.begun;
         self.begun += 1;
-        let place = self.running.insert(Running { who, number, stop: None });
+        let place = self.running.insert(Running { child, number, stop: None });
         Key { place, number }
     }
 
@@ -278,11 +272,7 @@ impl<C: Child, H> Line<C, H> {
     /// once.
     pub(crate) fn stop(&mut self) -> Vec<(C, Option<H>)> {
         self.stopped = true;
-        let known = self.running.iter_mut().filter_map(|(_, it)| match &it.who {
-            Who::Child(child) => Some((child.clone(), it.stop.take())),
-            Who::Task(_) => None,
-        });
-        known.collect()
+        self.running.iter_mut().map(|(_, it)| (it.child.clone(), it.stop.take())).collect()
     }
 
     /// Whether a child that is spawned now would run at once.
@@ -325,10 +315,7 @@ impl<C: Child, H> Line<C, H> {
     /// What runs, and since when somebody looks.
     pub(crate) fn alive(&self, most: usize) -> Vec<(TaskInfo, Option<Instant>)> {
         let since = |number| self.since.get(&number).copied();
-        let running = self.running.iter().map(|(_, it)| match &it.who {
-            Who::Child(child) => (child.info(), since(it.number)),
-            Who::Task(task) => (task.clone(), since(it.number)),
-        });
+        let running = self.running.iter().map(|(_, it)| (it.child.info(), since(it.number)));
         running.take(most).collect()
     }
 

@@ -10,7 +10,7 @@ use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use super::line::{Entry, Key, Line, Numbers, Opened, Who};
+use super::line::{Entry, Key, Line, Numbers, Opened};
 use super::place::Polls;
 use super::signal::Signal;
 use crate::cause::Cause;
@@ -53,8 +53,8 @@ impl<P: Polls> Shared<P> {
     }
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
-    /// begin. `make` makes it of the number, under the line's lock.
-    pub(crate) fn open(&self, make: impl FnOnce(u64) -> Who<P::Child>) -> Opened {
+    /// begin. `make` makes the child of the number, under the line's lock.
+    pub(crate) fn open(&self, make: impl FnOnce(u64) -> P::Child) -> Opened {
         self.line.lock().open(&self.group, |index| !self.skips(index), make)
     }
 
