@@ -95,7 +95,7 @@ where
         let rest = Box::new(Rest { future, standing, number: 0, begun: false, told: false });
         match opened {
             Opened::Waits => cell.submit(rest, false),
-            _ => cell.end(rest, Ok(None)),
+            _ => cell.end(*rest, Ok(None)),
         }
         cell
     }
@@ -158,7 +158,7 @@ where
     /// Takes a child that is in hand out of the slot of another. None if that has ended it.
     fn leave_slot(&self, mut rest: Box<Rest<F>>) -> Option<Box<Rest<F>>> {
         if self.shared.is_cancelled() {
-            self.end(rest, Ok(None));
+            self.end(*rest, Ok(None));
             return None;
         }
         self.shared.end(rest.standing.key.take(), false);
@@ -180,7 +180,7 @@ where
     /// Polls a child that is in hand.
     fn advance(&self, mut rest: Box<Rest<F>>, context: &mut Context<'_>) -> Option<Box<Rest<F>>> {
         if !rest.begun && self.shared.skips(self.index) {
-            self.end(rest, Ok(None));
+            self.end(*rest, Ok(None));
             return None;
         }
         rest.begun = true;
@@ -192,15 +192,15 @@ where
         rest.told |= context::told() != told;
         match polled {
             Ok(Poll::Pending) => return Some(rest),
-            Ok(Poll::Ready(value)) => self.end(rest, Ok(Some(value))),
-            Err(payload) => self.end(rest, Err(payload)),
+            Ok(Poll::Ready(value)) => self.end(*rest, Ok(Some(value))),
+            Err(payload) => self.end(*rest, Err(payload)),
         }
         None
     }
 
     /// Ends a child that is in hand.
-    fn end(&self, rest: Box<Rest<F>>, result: Result<Option<F::Output>, Payload>) {
-        let Rest { future, standing, told, .. } = *rest;
+    fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
+        let Rest { future, standing, told, .. } = rest;
         self.conclude(drop_caught(future), result, told, &standing);
     }
 
@@ -362,7 +362,7 @@ where
             Stage::Placed(_) | Stage::Polled => false,
         });
         let Some(rest) = rest else { return false };
-        self.end(rest, Ok(None));
+        self.end(*rest, Ok(None));
         true
     }
 
