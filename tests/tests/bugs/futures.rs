@@ -222,3 +222,30 @@ fn rule_06_no_errors_the_first_of_a_future_comes_back_and_the_rest_is_dropped() 
         assert_eq!((failed, dropped.load(SeqCst)), (Err("disk full"), 2));
     });
 }
+
+/// Items that are ready at once are handled by few strands, several at a time. Then as many as the
+/// limit allows meet: none of them may lie in the hands of one that waits.
+#[test]
+fn rule_16_no_stranded_items_those_behind_one_that_waits_are_handled_by_others() {
+    const BRIEF: usize = 2_000;
+    const LIMIT: usize = 40;
+    async fn handle(n: usize, meeting: Arc<tokio::sync::Barrier>) -> usize {
+        if n >= BRIEF {
+            meeting.wait().await;
+        }
+        n
+    }
+    ends(|| {
+        let meeting = || Arc::new(tokio::sync::Barrier::new(LIMIT));
+        let (here, there) = (meeting(), meeting());
+        let all = 0..BRIEF + LIMIT;
+        let local = wg::local::fan_out(all.clone()).limit(LIMIT);
+        let results = block_on(local.map(|n| handle(n, Arc::clone(&here))));
+        assert!(results.into_iter().eq(all.clone()));
+        let results = runtime().block_on(async {
+            let parallel = wg::tokio::fan_out(all.clone()).limit(LIMIT);
+            parallel.map(move |n| handle(n, Arc::clone(&there))).await
+        });
+        assert!(results.into_iter().eq(all));
+    });
+}
