@@ -7,8 +7,11 @@
 //! 2. What is pulled lies on a desk before the iterator is asked for more. Who goes away says so
 //!    first and looks at the desks then; who pulls ahead lays the item down first and looks then
 //!    whether somebody has gone. So an iterator that blocks strands nothing that others could begin.
-//! 3. Where there is a limit, no more items than that are pulled and not finished, and half of the
-//!    room is left to others.
+//!    The barrier that both need between the two is left to who goes away, where that can be.
+//! 3. Where there is a limit, no more items than that are pulled and not finished, and no share pulls
+//!    more than its part of them. Who takes the iterator takes room for a batch, under the same lock,
+//!    and says how many of its items are finished since it was last there. Others count those only
+//!    where there seems to be no room.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

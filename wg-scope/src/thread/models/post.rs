@@ -1,4 +1,7 @@
 //! Worker pools: where jobs and results wait, and who is told of them.
+//!
+//! Loom sees the two words and the locks. The queue of results and the desks are another crate's, which
+//! it does not see: they change in one step with what comes before them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
