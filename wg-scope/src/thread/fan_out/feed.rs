@@ -15,7 +15,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wg_core::sync::{AtomicU64, Mutex, Ordering};
+use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 use super::barrier;
 use crate::outcome::{Payload, discard, drop_caught};
@@ -26,7 +26,9 @@ use crate::thread::crew::desk::{Desk, Seats};
 pub(super) struct Feed<I: Iterator> {
     source: Mutex<Source<I>>,
     /// How many shares went away because the iterator was in use.
-    gone: AtomicU64,
+    gone: Apart<AtomicU64>,
+    /// Whether somebody has the iterator: a hint for those who wait a little for it.
+    in_use: Apart<AtomicBool>,
     /// Whether who goes away puts a barrier into who pulls.
     has_barrier: bool,
     /// The most items that may be pulled and not finished.
@@ -34,6 +36,10 @@ pub(super) struct Feed<I: Iterator> {
     /// Whether items may be pulled before they are needed.
     pulls_ahead: bool,
 }
+
+/// What is read so often that it must not lie beside what others write.
+#[repr(align(128))]
+struct Apart<T>(T);
 
 struct Source<I: Iterator> {
     place: Place<I>,
@@ -111,7 +117,8 @@ impl<I: Iterator> Feed<I> {
                 stopped: false,
                 exhausted: false,
             }),
-            gone: AtomicU64::new(0),
+            gone: Apart(AtomicU64::new(0)),
+            in_use: Apart(AtomicBool::new(false)),
             has_barrier: barrier::is_there(),
             most: usize::MAX,
             pulls_ahead: false,
@@ -178,7 +185,7 @@ impl<I: Iterator> Feed<I> {
             Place::Here(_) => return true,
             Place::Gone => return source.seats.has_items(),
             // ORDERING: AcqRel, with `somebody_has_gone`.
-            Place::InUse => self.gone.fetch_add(1, Ordering::AcqRel),
+            Place::InUse => self.gone.0.fetch_add(1, Ordering::AcqRel),
         };
         drop(source);
         // If the barrier fails that was there before, this share had better stay and look again.
@@ -193,11 +200,11 @@ impl<I: Iterator> Feed<I> {
         if self.has_barrier {
             barrier::light();
             // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
-            return self.gone.load(Ordering::Relaxed) > 0;
+            return self.gone.0.load(Ordering::Relaxed) > 0;
         }
         // ORDERING: AcqRel, so that the two changes have an order: if that of who goes away comes later,
         // it finds the item.
-        self.gone.fetch_add(0, Ordering::AcqRel) > 0
+        self.gone.0.fetch_add(0, Ordering::AcqRel) > 0
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
@@ -218,6 +225,12 @@ impl<I: Iterator> Feed<I> {
         }
         let mut looks = 0;
         loop {
+            // ORDERING: Relaxed. It says only how long to wait.
+            if looks < SPINS && self.in_use.0.load(Ordering::Relaxed) {
+                looks += 1;
+                std::hint::spin_loop();
+                continue;
+            }
             let (asked, taken_over) = self.ask(desk);
             if let Asked::Yours(items, pulled, most) = asked {
                 match self.pull(items, pulled, most, desk, crew) {
@@ -258,6 +271,7 @@ impl<I: Iterator> Feed<I> {
                     let most = desk.batch.min(room);
                     source.out += most;
                     source.seats.mark(desk, most > 1);
+                    self.in_use.0.store(true, Ordering::Relaxed);
                     Asked::Yours(items, source.pulled, most)
                 }
             },
@@ -355,12 +369,13 @@ impl<I: Iterator> Feed<I> {
     ) -> (Option<Box<I>>, u64) {
         let mut source = self.source.lock();
         // ORDERING: Relaxed. It is counted up under this lock.
-        let gone = self.gone.load(Ordering::Relaxed);
+        let gone = self.gone.0.load(Ordering::Relaxed);
         if gone > 0 {
-            self.gone.store(0, Ordering::Relaxed);
+            self.gone.0.store(0, Ordering::Relaxed);
         }
         source.pulled = pulled;
         source.out -= unused;
+        self.in_use.0.store(false, Ordering::Relaxed);
         source.exhausted = all;
         if ends || source.stopped {
             source.place = Place::Gone;
