@@ -77,8 +77,7 @@ const fn own_key(index: u64) -> u64 {
     2 * index + 1
 }
 
-/// From which limit on whoever waits for room is woken when half of it is free, and not when all is: what
-/// is left keeps the runners at work meanwhile.
+/// From which limit on whoever waits for room is woken when there is much, and not for each place.
 const MANY: usize = 8;
 
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
@@ -214,16 +213,16 @@ impl Inner {
     /// Those to be woken where a slot has become free, or a task does not wait any more.
     fn hopeful(&mut self) -> Vec<Thread> {
         let mut wake = mem::take(&mut self.hopeful);
-        // Not for each place: waking and falling asleep takes longer than many a task.
-        let few = if self.slots.limit() < MANY { 0 } else { self.slots.limit() / 2 };
-        if self.waiting <= few {
+        // Not for each place, where there are many: waking and falling asleep takes longer than many
+        // a task, and what is left keeps the runners at work meanwhile.
+        if !self.calls_late() || self.waiting <= self.slots.limit() / 2 {
             wake.append(&mut self.spawners);
         }
         wake
     }
 
     fn calls_late(&self) -> bool {
-        self.slots.limit() > 1
+        self.slots.limit() >= MANY
     }
 
     /// What follows where what was begun before was given back, and nobody has to be found.

@@ -301,9 +301,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     ///
     /// # Blocking
     ///
-    /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit. It
-    /// sleeps until all of those that wait have begun, from a limit of 8 on until half of them have, or some
-    /// milliseconds.
+    /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit. From a
+    /// limit of 8 on it sleeps until half of those that wait have begun, or some milliseconds.
     pub fn ready(&self) -> Result<(), Stopped> {
         if self.is_cancelled() {
             return Err(context::tell(self.shared.stopped()));

@@ -90,7 +90,7 @@ impl Queue {
     }
 
     /// Whether a task may be queued from the body of a limited scope: as many may wait as may run.
-    /// If not, `hopeful` is woken when those that wait have gone, or, where many may, half of them have.
+    /// If not, `hopeful` is woken when half of those that wait have gone, or, where few may, one has.
     pub(in crate::thread) fn has_room(&self, hopeful: Option<&Thread>) -> bool {
         let mut inner = self.0.lock();
         let room = inner.slots.taken() + inner.waiting < inner.slots.limit().saturating_mul(2);
