@@ -28,10 +28,18 @@ pub(crate) fn generation() -> usize {
 #[cfg(unix)]
 mod forks {
     use std::ffi::c_int;
-    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     static FORKS: AtomicU64 = AtomicU64::new(0);
+
+    /// Whether the system tells. No lock, and nobody waits: a child would wait for ever for a thread
+    /// that it has not.
+    static TELLS: AtomicU64 = AtomicU64::new(UNASKED);
+
+    const UNASKED: u64 = 0;
+    const ASKING: u64 = 1;
+    const YES: u64 = 2;
+    const NO: u64 = 3;
 
     unsafe extern "C" {
         fn pthread_atfork(
@@ -46,14 +54,28 @@ mod forks {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many forks lie between the first call and this process; None if the system does not tell.
+    /// How many forks lie between the first call and this process; None if the system does not tell,
+    /// or is just being asked.
     #[inline]
     pub(super) fn count() -> Option<u64> {
-        static TOLD: OnceLock<bool> = OnceLock::new();
+        // ORDERING: Relaxed, here and below. The words stand for themselves: both change where there
+        // is one thread, or say what the system has been told already.
+        match TELLS.load(Ordering::Relaxed) {
+            YES => Some(FORKS.load(Ordering::Relaxed)),
+            UNASKED => ask(),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn ask() -> Option<u64> {
+        let order = Ordering::Relaxed;
+        TELLS.compare_exchange(UNASKED, ASKING, order, order).ok()?;
         // SAFETY: The signature is that of POSIX. The function that is handed over lives as long as
         // the process, and does in the child what may be done there: it changes one atomic.
-        let told = TOLD.get_or_init(|| unsafe { pthread_atfork(None, None, Some(in_child)) } == 0);
-        told.then(|| FORKS.load(Ordering::Relaxed))
+        let tells = unsafe { pthread_atfork(None, None, Some(in_child)) } == 0;
+        TELLS.store(if tells { YES } else { NO }, order);
+        tells.then(|| FORKS.load(order))
     }
 }
 
