@@ -34,8 +34,8 @@ pub(super) trait Client: Send + Sync {
     /// Looks whether tasks are being taken, and remembers the look.
     fn progress(&self) -> Progress;
 
-    /// Enters that so many more runners were asked for.
-    fn ask(&self, runners: usize);
+    /// Enters that so many more runners were asked for, unless the scope has ended.
+    fn ask(&self, runners: usize) -> bool;
 
     /// Enters that one that was asked for will not come.
     fn refuse(&self);
@@ -376,7 +376,9 @@ impl Pool {
             };
             // Runners that were asked for and have not come are wanted, but not once more.
             let add = add.saturating_sub(asked).min(tasks);
-            client.ask(add);
+            if !client.ask(add) {
+                continue;
+            }
             inner.requests.extend(std::iter::repeat_n(client, add));
             wanted += add.max(asked);
             added += add;

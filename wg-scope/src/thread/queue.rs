@@ -54,6 +54,8 @@ struct Inner {
     spawners: Vec<Thread>,
     /// Whether whoever queues tasks is likely to come with more soon.
     expects: bool,
+    /// Whether the scope has ended: nobody is asked for any more.
+    is_over: bool,
 }
 
 /// The thread of the scope's body.
@@ -286,6 +288,7 @@ impl Queue {
             hopeful: Vec::new(),
             spawners: Vec::new(),
             expects: false,
+            is_over: false,
         }))
     }
 
@@ -434,11 +437,21 @@ impl Queue {
         self.0.lock().asked -= 1;
     }
 
-    /// Enters that `n` more runners were asked for.
-    pub(super) fn ask(&self, n: usize) {
+    /// Enters that `n` more runners were asked for, unless the scope has ended.
+    pub(super) fn ask(&self, n: usize) -> bool {
         let mut inner = self.0.lock();
-        inner.runners += n;
-        inner.asked += n;
+        if !inner.is_over {
+            inner.runners += n;
+            inner.asked += n;
+        }
+        !inner.is_over
+    }
+
+    /// Enters that the scope has ended. Returns whether some runner that was asked for has not come.
+    pub(super) fn close(&self) -> bool {
+        let mut inner = self.0.lock();
+        inner.is_over = true;
+        inner.asked > 0
     }
 
     /// Enters that a runner that was asked for will not come. Those who wait for it are to be

@@ -43,8 +43,8 @@ impl Client for Shared {
         self.queue.progress()
     }
 
-    fn ask(&self, runners: usize) {
-        self.queue.ask(runners);
+    fn ask(&self, runners: usize) -> bool {
+        self.queue.ask(runners)
     }
 
     fn refuse(&self) {

@@ -157,9 +157,9 @@ impl Shared {
         Pool::of_this_process(self.stack).lend(Arc::clone(self) as _)
     }
 
-    /// Takes back what was asked for and has not come.
+    /// The scope has ended: takes back what was asked for and has not come.
     pub(super) fn withdraw(self: &Arc<Self>) {
-        if self.queue.asked() {
+        if self.queue.close() {
             Pool::of_this_process(self.stack).withdraw(Arc::as_ptr(self).cast());
         }
     }
