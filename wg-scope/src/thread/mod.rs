@@ -4,15 +4,16 @@
 //! works its queue off and goes back. The thread that leaves the scope works the queue too, so a
 //! scope ends even where no thread can be had.
 //!
-//! From the surface down: `scope` and `try_scope` (starting tasks), `steer` (watching and cancelling),
-//! `entry` (a scope from its beginning to its end), `handle` → `task` (one closure on its way from
-//! the queue to its handle) → `wait` (the one way in which a thread waits) → `runner` (working a
-//! queue off) → `frame` (which scopes this thread is in) → `shared` (what the body, the tasks and the
-//! runners share) → `queue` and `slots` (who may run), and `pool`, which knows scopes as its clients
-//! only. Futures go by `spawn_future`, `future_task` (their handles) → `future` (one future on its way
-//! to its `ending`) → `ring` (its waker) → `bell` (who polls it next). `timer`
-//! watches deadlines, `process` knows forks, `probe` knows whether a thread computes. A stack that is
-//! used up goes on elsewhere: `onward`, `stack`.
+//! From the surface down: `scope` and `try_scope` (starting tasks), `steer` (watching and
+//! cancelling), `entry` (a scope from its beginning to its end), `handle` → `task` (how one is
+//! joined) → `cell` (a task in memory, with its two owners) → `todo` (what running it means);
+//! `wait` (the one way in which a thread waits) → `runner` (working a queue off) → `frame` (which
+//! scopes this thread is in) → `shared` (what the body, the tasks and the runners share) → `queue`
+//! and `slots` (who may run), and `pool`, which knows scopes as its clients only. Futures go by
+//! `spawn_future`, `future_task` (their handles) → `future` (one future on its way to its
+//! `ending`) → `ring` (its waker) → `bell` (who polls it next). `timer` watches deadlines,
+//! `process` knows forks, `probe` knows whether a thread computes. A stack that is used up goes on
+//! elsewhere: `onward`, `stack`.
 
 mod scope;
 mod steer;
