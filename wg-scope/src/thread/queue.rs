@@ -1,43 +1,43 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
 mod hand;
+mod inlet;
 mod lists;
 mod look;
 mod room;
 mod take;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Mutex, Thread};
+use wg_core::sync::{Mutex, MutexGuard, Thread};
 
 pub(super) use self::hand::{Hand, OwnHand};
-use self::lists::Lists;
+use self::inlet::Inlet;
+use self::lists::Kept;
 use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
 use crate::task_info::TaskInfo;
 
-pub(super) struct Queue(Mutex<Inner>);
+pub(super) struct Queue {
+    inlet: Inlet,
+    inner: Mutex<Inner>,
+}
 
 struct Inner {
-    entries: VecDeque<Entry>,
+    lists: Kept,
     /// Futures that nobody has woken.
     pending: Slab<Entry>,
     /// How many tasks and shares the entries stand for.
     waiting: usize,
     slots: Slots,
-    /// What runs, for the reports, but for what runners have in hand.
-    running: Slab<Running>,
-    /// The hands of runners that took several tasks, and which of them may hold some not begun.
-    hands: Slab<Hand>,
-    full: Vec<usize>,
     /// How many have taken something that they have not given back.
     at_work: usize,
     /// The tasks' membership of the scope's group, while some wait or run: one for all of them.
     membership: Option<Membership>,
+    /// How many tasks have been spawned, but for those that lie in the inlet.
     spawned: u64,
     /// Runners at work or asked for.
     runners: usize,
@@ -140,6 +140,10 @@ pub(super) struct Follow {
     pub(super) left: Option<Membership>,
 }
 
+impl Follow {
+    const NONE: Follow = Follow { wake: Vec::new(), ask: false, left: None };
+}
+
 impl Entry {
     fn share(&self) -> Option<Job> {
         self.job.as_ref()?.share()
@@ -153,7 +157,7 @@ impl Inner {
 
     /// How many tasks runners have in hand that have not begun.
     fn ahead(&self) -> usize {
-        self.full.iter().map(|&key| self.hands[key].ahead()).sum()
+        self.lists.full.iter().map(|&key| self.lists.hands[key].ahead()).sum()
     }
 
     /// The key of an entry that no joiner looks for.
@@ -175,7 +179,7 @@ impl Inner {
 
     fn enter(&mut self, task: TaskInfo, place: Place) -> Begun {
         self.at_work += 1;
-        Begun::Alone(self.running.insert(Running { task, since: None }), place)
+        Begun::Alone(self.lists.running.insert(Running { task, since: None }), place)
     }
 
     fn begin_as(&mut self, guest: Guest, task: TaskInfo) -> Begun {
@@ -195,12 +199,12 @@ impl Inner {
         match begun {
             Begun::Alone(key, place) => {
                 self.slots.end_as_guest(place);
-                Some(self.running.remove(key))
+                Some(self.lists.running.remove(key))
             }
             Begun::Several(key) => {
                 self.slots.end();
-                self.full.retain(|&other| other != key);
-                let (ended, taken) = self.hands.remove(key).settle();
+                self.lists.full.retain(|&other| other != key);
+                let (ended, taken) = self.lists.hands.remove(key).settle();
                 self.taken = self.taken.wrapping_add(taken);
                 ended
             }
@@ -208,8 +212,12 @@ impl Inner {
     }
 
     /// The membership, if nothing waits and nothing runs any more.
-    fn leave(&mut self) -> Option<Membership> {
-        if self.waiting == 0 && self.at_work == 0 { self.membership.take() } else { None }
+    fn leave(&mut self, inlet: &Inlet) -> Option<Membership> {
+        if self.waiting > 0 || self.at_work > 0 {
+            return None;
+        }
+        inlet.shut(self);
+        if self.waiting == 0 { self.membership.take() } else { None }
     }
 
     /// Those to be woken where a slot has become free, or a task does not wait any more.
@@ -228,24 +236,27 @@ impl Inner {
     }
 
     /// What follows where what was begun before was given back, and nobody has to be found.
-    fn after(&mut self, before: Option<Begun>) -> Follow {
+    fn after(&mut self, before: Option<Begun>, inlet: &Inlet) -> Follow {
         let wake = if before.is_some() { self.hopeful() } else { Vec::new() };
-        Follow { wake, ask: false, left: self.leave() }
+        Follow { wake, ask: false, left: self.leave(inlet) }
     }
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
-    fn follow(&mut self, most: usize) -> Follow {
+    fn follow(&mut self, most: usize, inlet: &Inlet) -> Follow {
         let wake = self.hopeful();
-        self.find_somebody(wake, most)
+        Follow { left: self.leave(inlet), ..self.find_somebody(wake, most) }
     }
 
     /// As [`follow`](Self::follow), where one more task waits and no slot has become free.
     #[inline]
     fn after_push(&mut self, most: usize) -> Follow {
-        if self.owner.is_none() && self.runners >= most.saturating_add(self.slots.lent()) {
-            return Follow { wake: Vec::new(), ask: false, left: None };
-        }
-        self.find_somebody(Vec::new(), most)
+        if self.wants_somebody(most) { self.find_somebody(Vec::new(), most) } else { Follow::NONE }
+    }
+
+    /// Whether somebody might have to be found for one more task.
+    fn wants_somebody(&self, most: usize) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.works)
+            || self.runners < most.saturating_add(self.slots.lent())
     }
 
     /// Finds somebody for tasks that can begin.
@@ -262,21 +273,17 @@ impl Inner {
                 ask = true;
             }
         }
-        Follow { wake, ask, left: self.leave() }
+        Follow { wake, ask, left: None }
     }
 }
 
 impl Queue {
     pub(super) fn new(limit: usize) -> Self {
-        let Lists { entries, running, hands, full } = Lists::spare();
-        Queue(Mutex::new(Inner {
-            entries,
+        let inner = Inner {
+            lists: Kept::new(),
             pending: Slab::new(),
             waiting: 0,
             slots: Slots::new(limit),
-            running,
-            hands,
-            full,
             at_work: 0,
             membership: None,
             spawned: 0,
@@ -289,7 +296,22 @@ impl Queue {
             spawners: Vec::new(),
             expects: false,
             is_over: false,
-        }))
+        };
+        Queue { inlet: Inlet::new(), inner: Mutex::new(inner) }
+    }
+
+    /// Locks the queue, with everything in it that was laid down before.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock();
+        self.inlet.carry(&mut inner);
+        inner
+    }
+
+    /// Queues a task for which nobody has to be found, and returns its index; or else returns its job.
+    #[inline]
+    pub(super) fn lay(&self, job: Job) -> Result<u64, Job> {
+        self.inlet.lay(job)
     }
 
     /// Queues a task, for at most `most` runners. Returns its index. If none waits and none runs,
@@ -300,7 +322,8 @@ impl Queue {
         most: usize,
         enter: impl FnOnce() -> Option<Membership>,
     ) -> (u64, Follow) {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
+        self.inlet.shut(&mut inner);
         if inner.membership.is_none() {
             inner.membership = enter();
         }
@@ -308,57 +331,62 @@ impl Queue {
         inner.spawned += 1;
         inner.waiting += 1;
         inner.expects = true;
-        inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key: own_key(index) });
-        (index, inner.after_push(most))
+        inner.lists.entries.push_back(Entry::of(job, index));
+        let follow = inner.after_push(most);
+        if !inner.wants_somebody(most) {
+            self.inlet.open(&mut inner);
+        }
+        (index, follow)
     }
 
     /// Queues a job that may be begun `shares` times, at once if there are runners enough.
     pub(super) fn push_shares(&self, job: Job, shares: usize, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let index = inner.spawned;
         inner.waiting += shares;
         let key = inner.other_key();
-        inner.entries.push_back(Entry { job: Some(job), index, shares, key });
-        inner.follow(most)
+        inner.lists.entries.push_back(Entry { job: Some(job), index, shares, key });
+        inner.follow(most, &self.inlet)
     }
 
     /// Queues a future's job again, which has its index.
     pub(super) fn requeue(&self, job: Job, index: u64, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.waiting += 1;
         let key = inner.other_key();
-        inner.entries.push_back(Entry { job: Some(job), index, shares: 1, key });
+        inner.lists.entries.push_back(Entry { job: Some(job), index, shares: 1, key });
         inner.after_push(most)
     }
 
     /// Keeps the job of a future that is not to be polled before it is woken.
     pub(super) fn shelve(&self, job: Job, index: u64) -> usize {
-        self.0.lock().pending.insert(Entry { job: Some(job), index, shares: 1, key: 0 })
+        self.lock().pending.insert(Entry { job: Some(job), index, shares: 1, key: 0 })
     }
 
     /// Queues the job of a future that was woken.
     pub(super) fn unshelve(&self, key: usize, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let entry = inner.pending.remove(key);
         inner.waiting += 1;
         let key = inner.other_key();
-        inner.entries.push_back(Entry { key, ..entry });
+        inner.lists.entries.push_back(Entry { key, ..entry });
         inner.after_push(most)
     }
 
     /// Gives the job of a future back that has ended.
     pub(super) fn unkeep(&self, key: usize) -> Option<Job> {
-        self.0.lock().pending.remove(key).job
+        self.lock().pending.remove(key).job
     }
 
     /// The jobs of the futures that nobody has woken; `all`: and of what waits.
     pub(super) fn jobs(&self, all: bool) -> Vec<Job> {
-        let inner = self.0.lock();
+        let inner = self.lock();
         let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let waiting = inner.entries.iter().filter(|_| all);
+        let waiting = inner.lists.entries.iter().filter(|_| all);
         let mut jobs: Vec<_> = pending.chain(waiting).filter_map(Entry::share).collect();
-        for &key in inner.full.iter().filter(|_| all) {
-            inner.hands[key].look(|_, ahead| jobs.extend(ahead.iter().filter_map(Entry::share)));
+        for &key in inner.lists.full.iter().filter(|_| all) {
+            inner.lists.hands[key]
+                .look(|_, ahead| jobs.extend(ahead.iter().filter_map(Entry::share)));
         }
         jobs
     }
@@ -370,10 +398,10 @@ impl Queue {
         before: Option<Begun>,
         hand: Option<&OwnHand>,
     ) -> (Option<Next>, Follow) {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let ended = before.map(|begun| inner.end(begun));
         let next = inner.take(hand);
-        let follow = inner.after(before);
+        let follow = inner.after(before, &self.inlet);
         drop(inner);
         // A name may be the last to be let go of.
         drop(ended);
@@ -387,14 +415,18 @@ impl Queue {
         before: Option<Begun>,
         hand: &OwnHand,
     ) -> (Option<Next>, Follow, bool) {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let ended = before.map(|begun| inner.end(begun));
-        let next = inner.take(Some(hand));
+        let mut next = inner.take(Some(hand));
+        if next.is_none() && !inner.expects {
+            self.inlet.shut(&mut inner);
+            next = inner.take(Some(hand));
+        }
         let stays = next.is_some() || inner.expects;
         if !stays {
             inner.runners -= 1;
         }
-        let follow = inner.after(before);
+        let follow = inner.after(before, &self.inlet);
         drop(inner);
         drop(ended);
         (next, follow, stays)
@@ -402,31 +434,31 @@ impl Queue {
 
     /// Enters that a runner has waited in vain for those who are likely to come.
     pub(super) fn expect_nobody(&self) {
-        self.0.lock().expects = false;
+        self.lock().expects = false;
     }
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
-        self.0.lock().enter(task, Place::Own)
+        self.lock().enter(task, Place::Own)
     }
 
     /// Takes a task out of the queue, if it is there, to be begun as by
     /// [`begin_in_slot`](Self::begin_in_slot), or not to begin at all.
     pub(super) fn take_in_slot(&self, index: u64) -> Option<(Job, Begun, Follow)> {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let job = inner.retract(index)?;
         let begun = inner.enter(job.info(index), Place::Own);
         // One fewer waits, and no more have begun.
-        let follow = inner.after(Some(begun));
+        let follow = inner.after(Some(begun), &self.inlet);
         Some((job, begun, follow))
     }
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.
     pub(super) fn end_in_slot(&self, begun: Begun) {
         let Begun::Alone(key, _) = begun else { unreachable!("one begins in a slot alone") };
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.at_work -= 1;
-        let (ended, left) = (inner.running.remove(key), inner.leave());
+        let (ended, left) = (inner.lists.running.remove(key), inner.leave(&self.inlet));
         drop(inner);
         drop(ended);
         drop(left);
@@ -434,12 +466,12 @@ impl Queue {
 
     /// Enters a runner that was asked for.
     pub(super) fn attached(&self) {
-        self.0.lock().asked -= 1;
+        self.inner.lock().asked -= 1;
     }
 
     /// Enters that `n` more runners were asked for, unless the scope has ended.
     pub(super) fn ask(&self, n: usize) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         if !inner.is_over {
             inner.runners += n;
             inner.asked += n;
@@ -449,7 +481,7 @@ impl Queue {
 
     /// Enters that the scope has ended. Returns whether some runner that was asked for has not come.
     pub(super) fn close(&self) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.is_over = true;
         inner.asked > 0
     }
@@ -457,7 +489,8 @@ impl Queue {
     /// Enters that a runner that was asked for will not come. Those who wait for it are to be
     /// woken.
     pub(super) fn refuse(&self) -> Vec<Thread> {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
+        self.inlet.shut(&mut inner);
         inner.runners -= 1;
         inner.asked -= 1;
         let mut wake = mem::take(&mut inner.hopeful);
@@ -467,18 +500,18 @@ impl Queue {
     }
 
     pub(super) fn has_runners(&self) -> bool {
-        self.0.lock().runners > 0
+        self.inner.lock().runners > 0
     }
 
     /// Whether some runner that was asked for has not come.
     pub(super) fn asked(&self) -> bool {
-        self.0.lock().asked > 0
+        self.inner.lock().asked > 0
     }
 
     /// Whether tasks wait that could begin, and nobody is there or on the way to take them. Then
     /// one runner more counts as asked for.
     pub(super) fn is_deserted(&self) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let deserted = inner.runners == 0 && inner.can_take();
         if deserted {
             inner.runners += 1;
@@ -490,7 +523,8 @@ impl Queue {
     /// Enters the scope's own thread as asleep, unless there is work.
     #[must_use]
     pub(super) fn sleep(&self, thread: Thread) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
+        self.inlet.shut(&mut inner);
         let idle = !inner.can_take();
         if idle {
             inner.owner = Some(Owner { thread, works: true });
@@ -501,31 +535,28 @@ impl Queue {
     /// Enters the scope's own thread as asleep, and as one that takes no tasks as long as others
     /// do.
     pub(super) fn stand_by(&self, thread: Thread) {
-        self.0.lock().owner = Some(Owner { thread, works: false });
+        self.inner.lock().owner = Some(Owner { thread, works: false });
     }
 
     /// Enters the scope's own thread as awake.
     pub(super) fn wake(&self) {
-        self.0.lock().owner = None;
+        self.inner.lock().owner = None;
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        let inner = &mut *self.0.lock();
-        let (entries, running) = (mem::take(&mut inner.entries), mem::take(&mut inner.running));
-        let (hands, full) = (mem::take(&mut inner.hands), mem::take(&mut inner.full));
-        Lists { entries, running, hands, full }.keep();
+        self.inlet.give_back(&self.inner);
     }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.0.lock();
+        let inner = self.lock();
         f.debug_struct("Queue")
             .field("waiting", &inner.waiting)
             .field("pending", &inner.pending.len())
-            .field("running", &inner.running.len())
+            .field("running", &inner.lists.running.len())
             .field("runners", &inner.runners)
             .finish_non_exhaustive()
     }

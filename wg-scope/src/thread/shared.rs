@@ -107,7 +107,15 @@ impl Shared {
     }
 
     /// Queues a counted task, and finds somebody to run it. Returns its index.
+    #[inline]
     pub(super) fn push(self: &Arc<Self>, job: Job) -> u64 {
+        match self.queue.lay(job) {
+            Ok(index) => index,
+            Err(job) => self.push_and_find(job),
+        }
+    }
+
+    fn push_and_find(self: &Arc<Self>, job: Job) -> u64 {
         let enter = || Some(Membership::of(self));
         let (index, follow) = self.queue.push(job, pool::cores(), enter);
         self.follow(follow);

@@ -175,7 +175,10 @@ pub(super) fn work(queue: &Queue) {
 
 /// Queues a job that is in no scope.
 pub(super) fn push(queue: &Queue, job: Job, most: usize) -> (u64, Follow) {
-    queue.push(job, most, || None)
+    match queue.lay(job) {
+        Ok(index) => (index, Follow { wake: Vec::new(), ask: false, left: None }),
+        Err(job) => queue.push(job, most, || None),
+    }
 }
 
 /// Wakes those who are to be woken. Returns whether a runner is asked for.

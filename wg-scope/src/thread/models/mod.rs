@@ -6,6 +6,7 @@
 
 mod cancel;
 mod finish;
+mod inlet;
 mod kit;
 mod post;
 mod queue;

@@ -28,9 +28,9 @@ pub(in crate::thread) struct Numbers {
 impl Queue {
     /// Looks whether tasks are being taken, and remembers the look.
     pub(in crate::thread) fn progress(&self) -> Progress {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.stamp();
-        let in_hand = inner.hands.iter().map(|(_, hand)| hand.taken()).sum();
+        let in_hand = inner.lists.hands.iter().map(|(_, hand)| hand.taken()).sum();
         let taken = inner.taken.wrapping_add(in_hand);
         let seen = mem::replace(&mut inner.seen, taken);
         if !inner.can_take() {
@@ -47,10 +47,10 @@ impl Queue {
     }
 
     pub(in crate::thread) fn numbers(&self) -> Numbers {
-        let inner = self.0.lock();
+        let inner = self.lock();
         let mut waiting = inner.waiting + inner.pending.len();
-        let mut running = inner.running.len();
-        for (_, hand) in &inner.hands {
+        let mut running = inner.lists.running.len();
+        for (_, hand) in &inner.lists.hands {
             let (runs, ahead) = hand.look(|current, ahead| (current.is_some(), ahead.len()));
             running += usize::from(runs);
             waiting += ahead;
@@ -60,23 +60,24 @@ impl Queue {
 
     /// Begins to count the age of what runs.
     pub(in crate::thread) fn look(&self) {
-        self.0.lock().stamp();
+        self.lock().stamp();
     }
 
     /// What runs, and the first of what waits, `most` at the most.
     pub(in crate::thread) fn alive(&self, most: usize) -> Vec<Seen> {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.stamp();
-        let mut seen: Vec<_> = inner.running.iter().map(|(_, running)| running.seen()).collect();
+        let mut seen: Vec<_> =
+            inner.lists.running.iter().map(|(_, running)| running.seen()).collect();
         let mut waiting = Vec::new();
-        for (_, hand) in &inner.hands {
+        for (_, hand) in &inner.lists.hands {
             hand.look(|current, ahead| {
                 seen.extend(current.map(|running| running.seen()));
                 waiting.extend(ahead.iter().take(most).flat_map(Entry::seen));
             });
         }
         let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let behind = inner.entries.iter().chain(pending).flat_map(Entry::seen);
+        let behind = inner.lists.entries.iter().chain(pending).flat_map(Entry::seen);
         seen.extend(waiting.into_iter().chain(behind).take(most.saturating_sub(seen.len())));
         seen.truncate(most);
         seen
@@ -89,8 +90,8 @@ impl Inner {
         let mut stamp = |running: &mut Running| {
             running.since.get_or_insert_with(|| *now.get_or_insert_with(sync::now));
         };
-        self.running.iter_mut().for_each(|(_, running)| stamp(running));
-        for (_, hand) in &self.hands {
+        self.lists.running.iter_mut().for_each(|(_, running)| stamp(running));
+        for (_, hand) in &self.lists.hands {
             hand.look(|current, _| current.map(&mut stamp));
         }
     }

@@ -15,14 +15,14 @@ impl Queue {
 
     /// Enters a task that is to be begun in place by one without a slot, if there is room.
     pub(in crate::thread) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.has_room_for(guest).then(|| inner.begin_as(guest, task))
     }
 
     /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
     /// is room.
     pub(in crate::thread) fn take_as(&self, guest: Guest, index: u64) -> Taken {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         if !inner.has_room_for(guest) {
             return Taken::NoRoom;
         }
@@ -34,7 +34,7 @@ impl Queue {
     /// Whether one without a slot could begin a task in place. If not, `hopeful` is woken when that
     /// may have changed.
     pub(in crate::thread) fn has_room_for(&self, guest: Guest, hopeful: Thread) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let room = inner.has_room_for(guest);
         if !room {
             inner.hopeful.push(hopeful);
@@ -44,9 +44,9 @@ impl Queue {
 
     /// Gives back what was begun in place.
     pub(in crate::thread) fn end(&self, begun: Begun, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let ended = inner.end(begun);
-        let follow = inner.follow(most);
+        let follow = inner.follow(most, &self.inlet);
         drop(inner);
         drop(ended);
         follow
@@ -54,15 +54,15 @@ impl Queue {
 
     /// Enters that one who runs a task sleeps, and lends its slot to guests.
     pub(in crate::thread) fn fall_asleep(&self, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.slots.fall_asleep();
-        inner.follow(most)
+        inner.follow(most, &self.inlet)
     }
 
     /// Enters that one who sleeps for something that tasks in the queue may have to do lets the
     /// queue have its slot, until it is claimed back. One runner more counts as asked for.
     pub(in crate::thread) fn hand_over(&self) {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.slots.lend();
         inner.runners += 1;
         inner.asked += 1;
@@ -70,13 +70,13 @@ impl Queue {
 
     /// Enters that one who let the queue have its slot wants it back.
     pub(in crate::thread) fn claim(&self) {
-        self.0.lock().slots.claim();
+        self.lock().slots.claim();
     }
 
     /// Enters that a sleeper goes on, or that it hopes to.
     #[must_use]
     pub(in crate::thread) fn wake_up(&self, hopeful: &Thread) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let awake = inner.slots.wake();
         if !awake {
             inner.hopeful.push(hopeful.clone());
@@ -86,13 +86,13 @@ impl Queue {
 
     /// Whether a task may begin now.
     pub(in crate::thread) fn has_slot(&self) -> bool {
-        self.0.lock().slots.has_room()
+        self.lock().slots.has_room()
     }
 
     /// Whether a task may be queued from the body of a limited scope: as many may wait as may run.
     /// If not, `hopeful` is woken when half of those that wait have gone, or, where few may, one has.
     pub(in crate::thread) fn has_room(&self, hopeful: Option<&Thread>) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         let room = inner.slots.taken() + inner.waiting < inner.slots.limit().saturating_mul(2);
         if let (false, Some(thread)) = (room, hopeful) {
             inner.spawners.push(thread.clone());
@@ -103,19 +103,19 @@ impl Queue {
 
     /// Whether those who wait for room are woken when there is much, and not for each place.
     pub(in crate::thread) fn calls_late(&self) -> bool {
-        self.0.lock().calls_late()
+        self.lock().calls_late()
     }
 
     pub(in crate::thread) fn limit(&self) -> usize {
-        self.0.lock().slots.limit()
+        self.lock().slots.limit()
     }
 
     pub(in crate::thread) fn set_limit(&self, limit: usize, most: usize) -> Follow {
-        let mut inner = self.0.lock();
+        let mut inner = self.lock();
         inner.slots.set_limit(limit);
         inner.recall();
         let spawners = mem::take(&mut inner.spawners);
-        let mut follow = inner.follow(most);
+        let mut follow = inner.follow(most, &self.inlet);
         follow.wake.extend(spawners);
         follow
     }

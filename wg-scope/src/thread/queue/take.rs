@@ -20,36 +20,36 @@ impl Inner {
     /// Takes a task out that its joiner runs, if it is still there.
     pub(super) fn retract(&mut self, index: u64) -> Option<Job> {
         let key = own_key(index);
-        let Ok(place) = self.entries.binary_search_by_key(&key, |entry| entry.key) else {
-            return self.full.iter().find_map(|&place| self.hands[place].retract(key));
+        let Ok(place) = self.lists.entries.binary_search_by_key(&key, |entry| entry.key) else {
+            return self.lists.full.iter().find_map(|&place| self.lists.hands[place].retract(key));
         };
-        let job = self.entries[place].job.take()?;
-        self.entries[place].shares = 0;
+        let job = self.lists.entries[place].job.take()?;
+        self.lists.entries[place].shares = 0;
         self.waiting -= 1;
         if self.waiting == 0 {
             self.clear();
         } else if place == 0 {
-            self.entries.pop_front();
-        } else if place + 1 == self.entries.len() {
-            self.entries.pop_back();
+            self.lists.entries.pop_front();
+        } else if place + 1 == self.lists.entries.len() {
+            self.lists.entries.pop_back();
         }
         Some(job)
     }
 
     /// Forgets the empty entries that are left where nothing waits.
     fn clear(&mut self) {
-        self.entries.clear();
-        if self.entries.capacity() > ROOMY {
-            self.entries = VecDeque::new();
+        self.lists.entries.clear();
+        if self.lists.entries.capacity() > ROOMY {
+            self.lists.entries = VecDeque::new();
         }
     }
 
     /// The first entry that is not empty.
     fn front(&mut self) -> Option<&mut Entry> {
-        while self.entries.front()?.shares == 0 {
-            self.entries.pop_front();
+        while self.lists.entries.front()?.shares == 0 {
+            self.lists.entries.pop_front();
         }
-        self.entries.front_mut()
+        self.lists.entries.front_mut()
     }
 
     /// Takes what is next; several tasks, if they are many, go into `hand`.
@@ -67,7 +67,7 @@ impl Inner {
             entry.shares -= 1;
             entry.job.as_ref()?.share()?
         } else {
-            self.entries.pop_front()?.job?
+            self.lists.entries.pop_front()?.job?
         };
         self.waiting -= 1;
         self.taken = self.taken.wrapping_add(1);
@@ -83,13 +83,13 @@ impl Inner {
         let plain = std::iter::from_fn(|| {
             let plain = several < most && self.front()?.shares == 1;
             several += usize::from(plain);
-            if plain { self.entries.pop_front() } else { None }
+            if plain { self.lists.entries.pop_front() } else { None }
         });
         hand.fill(plain);
         self.waiting -= several;
         let (job, index) = hand.begin()?;
-        let key = self.hands.insert(hand.clone());
-        self.full.push(key);
+        let key = self.lists.hands.insert(hand.clone());
+        self.lists.full.push(key);
         self.slots.begin();
         self.at_work += 1;
         Some(Next { job, index, begun: Begun::Several(key) })
@@ -98,14 +98,14 @@ impl Inner {
     /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
     /// whether there was something.
     fn take_over(&mut self) -> bool {
-        while let Some(&key) = self.full.last() {
-            let (some, left) = self.hands[key].take_half();
+        while let Some(&key) = self.lists.full.last() {
+            let (some, left) = self.lists.hands[key].take_half();
             if left == 0 {
-                self.full.pop();
+                self.lists.full.pop();
             }
             if !some.is_empty() {
                 self.waiting = some.len();
-                self.entries = some;
+                self.lists.entries = some;
                 return true;
             }
         }
@@ -114,11 +114,11 @@ impl Inner {
 
     /// Takes all back into the queue that runners have in hand and that has not begun.
     pub(super) fn recall(&mut self) {
-        for key in mem::take(&mut self.full) {
-            let some = self.hands[key].take_all();
+        for key in mem::take(&mut self.lists.full) {
+            let some = self.lists.hands[key].take_all();
             self.waiting += some.len();
-            self.entries.extend(some);
+            self.lists.entries.extend(some);
         }
-        self.entries.make_contiguous().sort_by_key(|entry| entry.key);
+        self.lists.entries.make_contiguous().sort_by_key(|entry| entry.key);
     }
 }
