@@ -79,7 +79,8 @@ const AT_WORK: usize = 4;
 /// as waiting for a lock between them.
 const FEW: u64 = 16;
 
-/// How many looks in a row a scope must be stalled to get a runner although all cores are busy.
+/// How many looks in a row a scope must be stalled to get a runner although all cores are busy, where
+/// each of its runners has a core. The more of them share the cores, the longer does each task take.
 const PATIENCE: u32 = sync::times(100) as u32;
 
 /// The number of cores this process may use, as it was when the first scope asked.
@@ -368,7 +369,7 @@ impl Pool {
                 // Whoever gave a limit has said how many are good to be at work. Without one, how
                 // many would be blocked as well shows only when they have come.
                 if limited { tasks } else { runners.max(1) }
-            } else if looks.stalled >= PATIENCE {
+            } else if looks.stalled >= patience(runners) {
                 looks.stalled = 0;
                 1
             } else {
@@ -389,6 +390,14 @@ impl Pool {
             let _ = self.serve(inner, added, most);
         }
     }
+}
+
+/// How many looks in a row a scope with so many runners must be stalled to get one more although all
+/// cores are busy.
+fn patience(runners: usize) -> u32 {
+    // The thread that leaves the scope may be one more.
+    let rounds = (runners + 1).div_ceil(cores());
+    PATIENCE.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
 }
 
 /// A scope in which tasks wait that could begin.

@@ -1,6 +1,7 @@
 //! How tasks leave the queue: one by one, several at once into a runner's hand, out of another's hand, and
 //! out of the middle for those who join them.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::mem;
 
@@ -20,7 +21,7 @@ impl Inner {
     /// Takes a task out that its joiner runs, if it is still there.
     pub(super) fn retract(&mut self, index: u64) -> Option<Job> {
         let key = own_key(index);
-        let Ok(place) = self.lists.entries.binary_search_by_key(&key, |entry| entry.key) else {
+        let Some(place) = self.place_of(key) else {
             return self.lists.full.iter().find_map(|&place| self.lists.hands[place].retract(key));
         };
         let job = self.lists.entries[place].job.take()?;
@@ -34,6 +35,17 @@ impl Inner {
             self.lists.entries.pop_back();
         }
         Some(job)
+    }
+
+    /// Where in the queue the entry with this key is. Mostly they are joined in the order in which they
+    /// were spawned.
+    fn place_of(&self, key: u64) -> Option<usize> {
+        let entries = &self.lists.entries;
+        match entries.front()?.key.cmp(&key) {
+            Ordering::Less => entries.binary_search_by_key(&key, |entry| entry.key).ok(),
+            Ordering::Equal => Some(0),
+            Ordering::Greater => None,
+        }
     }
 
     /// Forgets the empty entries that are left where nothing waits.
