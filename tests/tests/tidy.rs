@@ -163,7 +163,7 @@ fn wg_scope_imports_follow_the_arrows() {
     let ranks: &[&[&str]] = &[
         &["probe", "stack"],
         &["pool"],
-        &["job", "bell", "slots", "large"],
+        &["job", "bell", "slots", "large", "blocks"],
         &["queue"],
         &["shared"],
         &["frame", "ring", "todo"],
@@ -220,7 +220,7 @@ fn atomics_stand_where_the_protocols_are() {
 
 #[test]
 fn the_private_cfgs_stand_at_the_door_only() {
-    let words = ["wg_loom", "wg_shuttle", "loom", "shuttle"];
+    let words = ["wg_loom", "wg_shuttle", "wg_asan", "loom", "shuttle"];
     for folder in ["wg-core/src", "wg-scope/src", "wg-macros/src"] {
         only_in(folder, &words, |path| path.starts_with("wg-core/src/sync/") || is_model(path));
     }
@@ -242,12 +242,12 @@ fn tracing_is_named_in_one_place() {
 }
 
 #[test]
-fn unsafe_stands_where_a_lifetime_is_erased_and_forks_are_counted_only() {
+fn unsafe_stands_where_a_lifetime_is_erased_a_task_lies_and_forks_are_counted_only() {
     // The macros speak of it, and forbid it.
     assert!(read("wg-macros/src/lib.rs").contains("#![forbid(unsafe_code)]"));
     for folder in ["wg-core/src", "wg-scope/src", "examples"] {
         only_in(folder, &["unsafe"], |path| {
-            ["thread/job.rs", "thread/cell.rs", "thread/scope.rs", "process.rs"]
+            ["thread/blocks.rs", "thread/job.rs", "thread/cell.rs", "thread/scope.rs", "process.rs"]
                 .iter()
                 .any(|file| path == format!("wg-scope/src/{file}"))
         });

@@ -266,6 +266,12 @@ pub const fn times(n: usize) -> usize {
     if n < 2 { n } else { 2 }
 }
 
+/// Whether memory is used again without the allocator knowing: what looks for uses of freed memory would
+/// see none.
+pub const fn recycles() -> bool {
+    false
+}
+
 /// Declares a function that is `const` towards `std`; loom's types are not.
 #[doc(hidden)]
 #[macro_export]

@@ -136,6 +136,12 @@ pub const fn times(n: usize) -> usize {
     n
 }
 
+/// Whether memory is used again without the allocator knowing: what looks for uses of freed memory would
+/// see none.
+pub const fn recycles() -> bool {
+    !cfg!(wg_asan)
+}
+
 /// Declares a function that is `const` here and is not under loom, whose types are not.
 #[doc(hidden)]
 #[macro_export]

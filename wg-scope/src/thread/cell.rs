@@ -13,6 +13,7 @@ use std::task::Waker;
 
 use wg_core::sync::{AtomicU64, Ordering, UnsafeCell};
 
+use super::blocks::{self, Held};
 use super::job::{Header, Once, Table};
 use super::large::Value;
 use super::shared::Shared;
@@ -122,7 +123,7 @@ where
     fn boxed(todo: Todo<'scope, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
         let place = UnsafeCell::new(Place::Closure(closure));
-        let cell = NonNull::from(Box::leak(Box::new(Cell { header, todo, place })));
+        let cell = blocks::put(Cell { header, todo, place });
         // SAFETY: The table is that of the cell's types, all that is in it may change threads, and
         // this is the one job.
         (cell, unsafe { Once::of(cell.cast()) })
@@ -159,7 +160,7 @@ where
         if before & UNCLAIMED != 0 {
             // SAFETY: The claim has let go, or never was: the cell is this one's alone, and was made
             // by `boxed`.
-            let cell = unsafe { Box::from_raw(this.as_ptr()) };
+            let cell = unsafe { Held::of(this) };
             // SAFETY: As above, and the task has ended.
             if let Some((outcome, order)) = own.or_else(|| unsafe { cell.outcome() }) {
                 cell.todo.forgo(index, outcome, order);
@@ -282,7 +283,7 @@ impl<T> Drop for Claim<'_, T> {
         let before = self.cell().state().fetch_or(UNCLAIMED, Ordering::AcqRel);
         if before & ENDED != 0 {
             // SAFETY: The job has let go: the cell is this one's alone, and was made by `boxed`.
-            let cell = unsafe { Box::from_raw(self.cell.as_ptr()) };
+            let cell = unsafe { Held::of(self.cell) };
             // SAFETY: As above, and the task has ended.
             unsafe { cell.forgo(self.index) };
         }

@@ -26,6 +26,7 @@ mod future_task;
 mod future;
 mod ring;
 mod bell;
+mod blocks;
 mod crew;
 mod fan_out;
 mod workers;

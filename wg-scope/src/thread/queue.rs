@@ -120,6 +120,8 @@ pub(super) struct Next {
     pub(super) job: Job,
     pub(super) index: u64,
     pub(super) begun: Begun,
+    /// How many more were laid in the runner's hand.
+    pub(super) more: usize,
 }
 
 /// What became of a wish to begin a task in place.

@@ -12,7 +12,7 @@ use crate::thread::job::Job;
 
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
 const SEVERAL: usize = times(4);
-const MOST: usize = 32;
+const MOST: usize = 256;
 
 /// From how many places on a buffer that has become empty is given back.
 const ROOMY: usize = 1024;
@@ -84,7 +84,7 @@ impl Inner {
         self.waiting -= 1;
         self.taken = self.taken.wrapping_add(1);
         let begun = self.begin(job.info(index));
-        Some(Next { job, index, begun })
+        Some(Next { job, index, begun, more: 0 })
     }
 
     /// Takes several tasks, and begins the first. Half is left, for others.
@@ -104,7 +104,7 @@ impl Inner {
         self.lists.full.push(key);
         self.slots.begin();
         self.at_work += 1;
-        Some(Next { job, index, begun: Begun::Several(key) })
+        Some(Next { job, index, begun: Begun::Several(key), more: several - 1 })
     }
 
     /// Takes half of what some runner has in hand back into the queue, which is empty. Returns

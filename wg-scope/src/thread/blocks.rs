@@ -1,0 +1,298 @@
+//! Where tasks lie in memory: blocks that are used again.
+//!
+//! A task is mostly freed on another thread than the one that allocated it, and the general allocator
+//! then has both threads meet at its lists, for each task: of scopes with small tasks that was more than
+//! half of the time. So each thread keeps some blocks of each size, and gives and takes others in
+//! bundles. What is kept is bounded: some hundred kilobytes for the process, and some for each thread.
+//!
+//! The idea is that of the magazines in J. Bonwick and J. Adams, "Magazines and Vmem", 2001.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::RefCell;
+use std::mem;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use wg_core::sync::{self, AtomicU64, Mutex, Ordering};
+
+use crate::process::{GENERATIONS, generation};
+
+/// Sizes are multiples of this, in bytes; it is also how blocks are aligned.
+const STEP: usize = 16;
+
+/// How many sizes there are. What is larger is allocated as usual.
+const SIZES: usize = 16;
+
+/// How many blocks go from a thread to the others at once. It keeps twice as many of each size.
+const BUNDLE: usize = 64;
+
+/// How many of each size are there for all threads, at most.
+const MOST: usize = 64 * BUNDLE;
+
+/// Memory of one size, that nobody uses.
+struct Block(NonNull<u8>);
+
+// SAFETY: It is memory that nobody uses, which any thread may use or free.
+unsafe impl Send for Block {}
+
+/// One of the sizes: `n` stands for blocks of `(n + 1) * STEP` bytes.
+#[derive(Clone, Copy)]
+struct Size(usize);
+
+impl Size {
+    /// The size of the blocks for this layout, if it is one that is kept.
+    #[inline]
+    const fn of(layout: Layout) -> Option<Self> {
+        let fits = 0 < layout.size() && layout.size() <= SIZES * STEP && layout.align() <= STEP;
+        if fits { Some(Size((layout.size() - 1) / STEP)) } else { None }
+    }
+
+    fn layout(self) -> Layout {
+        Layout::from_size_align((self.0 + 1) * STEP, STEP)
+            .expect("a small multiple of its alignment")
+    }
+}
+
+/// What one thread keeps.
+struct Own([Vec<Block>; SIZES]);
+
+sync::thread_local! {
+    static OWN: RefCell<Own> = const { RefCell::new(Own([const { Vec::new() }; SIZES])) };
+}
+
+/// The blocks of one size that are there for all threads.
+struct Common {
+    blocks: Mutex<Vec<Block>>,
+    /// How many there are, about: whoever finds none does not take the lock.
+    about: AtomicU64,
+}
+
+impl Common {
+    sync::const_fn! {
+        const fn new() -> Self {
+            Common { blocks: Mutex::new(Vec::new()), about: AtomicU64::new(0) }
+        }
+    }
+
+    /// Takes a bundle, if there is one.
+    fn take(&self, own: &mut Vec<Block>) {
+        // ORDERING: Relaxed. It says only whether to look.
+        if self.about.load(Ordering::Relaxed) > 0 {
+            let mut blocks = self.blocks.lock();
+            let left = blocks.len().saturating_sub(BUNDLE);
+            own.extend(blocks.drain(left..));
+            self.about.store(left as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Lays a bundle down. Returns whether there was room.
+    fn give(&self, own: &mut Vec<Block>) -> bool {
+        let mut blocks = self.blocks.lock();
+        let has_room = blocks.len() + BUNDLE <= MOST;
+        if has_room {
+            blocks.extend(own.drain(own.len() - BUNDLE..));
+            self.about.store(blocks.len() as u64, Ordering::Relaxed);
+        }
+        has_room
+    }
+}
+
+sync::global! {
+    /// A child process has its own: a lock may have been held when it was forked.
+    static COMMON: [[Common; SIZES]; GENERATIONS] =
+        sync::array_of!(sync::array_of!(Common::new(); SIZES); GENERATIONS);
+}
+
+impl Own {
+    #[inline]
+    fn take(&mut self, size: Size) -> Option<Block> {
+        let own = &mut self.0[size.0];
+        if own.is_empty() {
+            COMMON[generation()][size.0].take(own);
+        }
+        own.pop()
+    }
+
+    #[inline]
+    fn keep(&mut self, size: Size, block: Block) {
+        let own = &mut self.0[size.0];
+        if own.len() == 2 * BUNDLE && !COMMON[generation()][size.0].give(own) {
+            own.drain(BUNDLE..).for_each(|block| free(block, size.layout()));
+        }
+        own.push(block);
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        for (n, blocks) in self.0.iter_mut().enumerate() {
+            mem::take(blocks).into_iter().for_each(|block| free(block, Size(n).layout()));
+        }
+    }
+}
+
+fn allocate(layout: Layout) -> Block {
+    // SAFETY: The layout's size is not zero: a task has a header.
+    let block = unsafe { alloc(layout) };
+    Block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout)))
+}
+
+/// `layout` must be the one with which it was allocated.
+fn free(Block(block): Block, layout: Layout) {
+    // SAFETY: A block is memory of the general allocator's that nobody uses. Its layout follows from its
+    // size wherever it is kept, and from the value's where it is not.
+    unsafe { dealloc(block.as_ptr(), layout) };
+}
+
+fn take(layout: Layout) -> Block {
+    let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else { return allocate(layout) };
+    let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.take(size));
+    // In a thread whose locals are gone already, nothing is kept.
+    own.ok().flatten().unwrap_or_else(|| allocate(size.layout()))
+}
+
+fn give(block: Block, layout: Layout) {
+    let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else {
+        return free(block, layout);
+    };
+    let mut block = Some(block);
+    let _ = OWN.try_with(|own| {
+        if let Ok(mut own) = own.try_borrow_mut() {
+            block.take().into_iter().for_each(|block| own.keep(size, block));
+        }
+    });
+    block.into_iter().for_each(|block| free(block, size.layout()));
+}
+
+/// Puts a value into a block, which [`Held::of`] gives back.
+pub(super) fn put<T>(value: T) -> NonNull<T> {
+    const { assert!(size_of::<T>() > 0) };
+    let place = take(Layout::new::<T>()).0.cast();
+    // SAFETY: The block is as large as the value and aligned for it, and nobody else's.
+    unsafe { place.write(value) };
+    place
+}
+
+/// A value in a block, as a `Box` would hold it.
+pub(super) struct Held<T: ?Sized>(NonNull<T>);
+
+impl<T: ?Sized> Held<T> {
+    /// Takes over what [`put`] returned.
+    ///
+    /// # Safety
+    ///
+    /// The pointer must come from `put`, also if the value's type is not told by it any more, and nobody
+    /// may use it any more.
+    pub(super) unsafe fn of(value: NonNull<T>) -> Self {
+        Held(value)
+    }
+}
+
+impl<T: ?Sized> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The value is there, and this is its owner.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: ?Sized> Drop for Held<T> {
+    fn drop(&mut self) {
+        /// Gives the block back, also where the value's drop panics.
+        struct Back(Option<Block>, Layout);
+
+        impl Drop for Back {
+            fn drop(&mut self) {
+                self.0.take().into_iter().for_each(|block| give(block, self.1));
+            }
+        }
+
+        let _back = Back(Some(Block(self.0.cast())), Layout::for_value(&**self));
+        // SAFETY: This is its owner, and goes.
+        unsafe { self.0.drop_in_place() };
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use super::*;
+
+    fn addresses(n: usize) -> Vec<NonNull<[u64; 5]>> {
+        (0..n).map(|n| put([n as u64; 5])).collect()
+    }
+
+    fn drop_all(places: Vec<NonNull<[u64; 5]>>) {
+        for place in places {
+            // SAFETY: They come from `put`, and nobody uses them.
+            drop(unsafe { Held::of(place) });
+        }
+    }
+
+    #[test]
+    fn a_block_that_was_given_back_is_used_again() {
+        let first = addresses(1);
+        let address = first[0];
+        drop_all(first);
+        let second = addresses(1);
+        assert_eq!(second[0], address);
+        drop_all(second);
+    }
+
+    #[test]
+    fn values_in_use_never_share_a_block_however_many_go_from_thread_to_thread() {
+        let mut there = addresses(10_000);
+        for _ in 0..3 {
+            let places: Vec<usize> = there.iter().map(|place| place.addr().get()).collect();
+            let unique: std::collections::HashSet<_> = places.iter().collect();
+            assert_eq!(unique.len(), there.len());
+            for (n, place) in there.iter().enumerate() {
+                // SAFETY: It is there.
+                assert_eq!(unsafe { place.as_ref() }, &[n as u64; 5]);
+            }
+            let theirs: Vec<_> = there.into_iter().map(|place| Block(place.cast())).collect();
+            std::thread::spawn(move || {
+                drop_all(theirs.into_iter().map(|block| block.0.cast()).collect());
+            })
+            .join()
+            .unwrap();
+            there = addresses(10_000);
+        }
+        drop_all(there);
+    }
+
+    #[test]
+    fn what_is_large_or_strictly_aligned_is_allocated_as_usual() {
+        #[repr(align(64))]
+        struct Strict([u8; 64]);
+
+        let strict = put(Strict([1; 64]));
+        assert_eq!(strict.addr().get() % 64, 0);
+        // SAFETY: They come from `put`, and nobody uses them.
+        unsafe {
+            assert_eq!(Held::of(strict).0.as_ref().0[63], 1);
+            drop(Held::of(put([7_u8; 4096])));
+        }
+    }
+
+    #[test]
+    fn a_value_whose_drop_panics_gives_its_block_back() {
+        struct Bad(#[expect(dead_code, reason = "it gives the value a size")] u64);
+
+        impl Drop for Bad {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+
+        let place = put(Bad(1));
+        // SAFETY: It comes from `put`, and nobody uses it.
+        let held = unsafe { Held::of(place) };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(held))).is_err());
+        let again = put(2_u64);
+        assert_eq!(again.addr(), place.addr());
+        // SAFETY: As above.
+        drop(unsafe { Held::of(again) });
+    }
+}
