@@ -233,3 +233,30 @@ fn rule_01_many_fan_outs_at_once_lose_no_item() {
         assert_eq!(total, (0..50).map(|n| n * (n + 1) / 2).sum::<u64>());
     }
 }
+
+#[test]
+fn rule_10_no_more_than_the_limit_are_pulled_and_not_finished() {
+    for runtime in runtimes() {
+        for limit in [1, 2, 7, 64] {
+            let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let (pulled, highest) = (Arc::clone(&open), Arc::clone(&most));
+            let items = (0..5000).inspect(move |_| {
+                let now = pulled.fetch_add(1, SeqCst) + 1;
+                highest.fetch_max(now, SeqCst);
+            });
+            let fan_out = wg::tokio::fan_out(items).limit(limit).map(move |n: usize| {
+                let open = Arc::clone(&open);
+                async move {
+                    if n % 97 == 0 {
+                        yield_now().await;
+                    }
+                    open.fetch_sub(1, SeqCst);
+                    n
+                }
+            });
+            assert!(runtime.block_on(fan_out).into_iter().eq(0..5000));
+            let most = most.load(SeqCst);
+            assert!((1..=limit).contains(&most), "{most} at a limit of {limit}");
+        }
+    }
+}

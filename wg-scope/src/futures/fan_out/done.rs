@@ -1,6 +1,7 @@
 //! What has come of a fan-out so far.
 
 use std::mem;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ pub(super) struct Results<R>(Arc<Mutex<Done<R>>>);
 
 /// Results of one strand, which it hands in when it ends: so an item needs no lock for its result.
 pub(crate) struct Kept<R> {
-    /// None for results without a size, whose order nobody can see: an endless fan-out for its
-    /// effects alone needs no memory for each item.
-    indices: Vec<u64>,
+    /// The items whose results these are. None for results without a size, whose order nobody can
+    /// see: an endless fan-out for its effects alone needs no memory for each item.
+    runs: Vec<Range<u64>>,
     results: Vec<R>,
     ended: usize,
 }
@@ -83,7 +84,7 @@ impl<R> Results<R> {
 
 impl<R> Default for Kept<R> {
     fn default() -> Self {
-        Kept { indices: Vec::new(), results: Vec::new(), ended: 0 }
+        Kept { runs: Vec::new(), results: Vec::new(), ended: 0 }
     }
 }
 
@@ -91,7 +92,10 @@ impl<R> Kept<R> {
     pub(super) fn push(&mut self, index: u64, result: R) {
         self.ended += 1;
         if size_of::<R>() != 0 {
-            self.indices.push(index);
+            match self.runs.last_mut() {
+                Some(run) if run.end == index => run.end += 1,
+                _ => self.runs.push(index..index + 1),
+            }
         }
         self.results.push(result);
     }
@@ -163,23 +167,48 @@ impl<R> Done<R> {
     }
 }
 
-/// Results in the order of their items. Those of one strand ascend, but for items that another had
-/// given back.
+/// Results in the order of their items.
 fn in_order<R>(mut kept: Vec<Kept<R>>) -> Vec<R> {
-    if let [Kept { indices, results, .. }] = &mut *kept {
-        if indices.is_sorted() {
-            return mem::take(results);
-        }
-    }
     if size_of::<R>() == 0 {
         return kept.into_iter().flat_map(|kept| kept.results).collect();
     }
-    let most = kept.iter().flat_map(|kept| &kept.indices).max().map_or(0, |&most| most + 1);
-    let most = usize::try_from(most).expect("there is memory for the results");
+    // Those of one strand ascend, but for items that another had given back.
+    let ascend = |kept: &Kept<R>| kept.runs.is_sorted_by_key(|run| run.start);
+    if let [one] = &mut *kept {
+        if ascend(one) {
+            return mem::take(&mut one.results);
+        }
+    }
+    let total = kept.iter().map(|kept| kept.results.len()).sum();
+    let runs = kept.iter().map(|kept| kept.runs.len()).sum::<usize>();
+    if runs > total / LONG || !kept.iter().all(ascend) {
+        return in_slots(kept);
+    }
+    let mut order = Vec::with_capacity(runs);
+    let mut strands = Vec::with_capacity(kept.len());
+    for (strand, Kept { runs, results, .. }) in kept.into_iter().enumerate() {
+        order.extend(runs.into_iter().map(|run| (run, strand)));
+        strands.push(results.into_iter());
+    }
+    order.sort_unstable_by_key(|(run, _)| run.start);
+    let mut all = Vec::with_capacity(total);
+    for (run, strand) in order {
+        all.extend(strands[strand].by_ref().take((run.end - run.start) as usize));
+    }
+    all
+}
+
+/// How many results there are to a run where it takes less time to sort runs than to have a place for
+/// each result.
+const LONG: usize = 4;
+
+fn in_slots<R>(kept: Vec<Kept<R>>) -> Vec<R> {
+    let ends = kept.iter().flat_map(|kept| kept.runs.iter().map(|run| run.end));
+    let most = usize::try_from(ends.max().unwrap_or(0)).expect("there is memory for the results");
     let mut slots: Vec<Option<R>> = Vec::new();
     slots.resize_with(most, || None);
-    for Kept { indices, results, .. } in kept {
-        for (index, result) in indices.into_iter().zip(results) {
+    for Kept { runs, results, .. } in kept {
+        for (index, result) in runs.into_iter().flatten().zip(results) {
             slots[index as usize] = Some(result);
         }
     }

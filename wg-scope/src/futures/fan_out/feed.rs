@@ -8,10 +8,12 @@
 //! 2. A strand pulls several items at once only as long as its items do not wait, take next to no
 //!    time, and the iterator says that there are so many. When one waits after all, those behind it
 //!    are given back to be claimed by others. Never are more items pulled and not finished than may
-//!    be handled at once.
+//!    be handled at once: each strand has room for one, and what is pulled beyond takes the room of
+//!    others, which are not started meanwhile. Who ends a turn keeps none of it.
 //! 3. A strand for which there is nothing to do ends. Whoever makes something to do, or finds that
-//!    there is more than he can do, starts one more, as long as there are fewer than the limit. Both
-//!    are decided under one lock: either a strand finds what was made, or it is seen to be gone.
+//!    there is more than he can do, starts one more, as long as there is room. Both are decided under
+//!    one lock: either a strand finds what was made, or it is seen to be gone. Where there is no room,
+//!    somebody has pulled ahead, who comes back for more, or gives back what is behind his item.
 //! 4. While items prove brief there are no more strands than can be polled at once: others would only
 //!    take turns with these. Whoever would have started one more owes it, and does so when one of his
 //!    items waits; then they are not brief any more, and rule 3 holds again.
@@ -57,6 +59,8 @@ struct Source<I: Iterator> {
     /// How many items are in the hands of strands and not finished, and what they weigh.
     out: usize,
     used: u64,
+    /// For how many of these there is room beyond one for each strand.
+    ahead: usize,
     /// How many strands there are, and how many there were ever.
     live: usize,
     posted: u64,
@@ -92,8 +96,8 @@ pub(crate) enum Claim {
 
 /// What came of asking for the iterator.
 enum Taken<I> {
-    /// With the index of the next item, and for how many there is room.
-    Yours(Box<I>, u64, usize),
+    /// With the index of the next item.
+    Yours(Box<I>, u64),
     Instead(Claim),
 }
 
@@ -118,6 +122,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
             waiting: BTreeMap::new(),
             out: 0,
             used: 0,
+            ahead: 0,
             live: 1,
             posted: 1,
             // Where one is polled at a time, whether they are makes no difference before one waits.
@@ -140,11 +145,11 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
     pub(super) fn claim(&self, who: u64, waker: &Waker, hand: &mut Hand<I::Item>) -> Claim {
         let pace = if self.one_by_one { Pace::Unknown } else { hand.adapt() };
         loop {
-            let (items, first, room) = match self.take(who, waker, hand, pace) {
-                Taken::Yours(items, first, room) => (items, first, room),
+            let (items, first) = match self.take(who, waker, hand, pace) {
+                Taken::Yours(items, first) => (items, first),
                 Taken::Instead(claim) => return claim,
             };
-            if let Some(claim) = self.pull(items, first, room, hand) {
+            if let Some(claim) = self.pull(items, first, hand) {
                 return claim;
             }
         }
@@ -183,11 +188,11 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
             match mem::replace(&mut source.place, Place::InUse) {
                 Place::Here(items) => {
                     let before = source.waiting.remove(&who);
-                    let taken =
-                        Taken::Yours(items, source.pulled, self.most.saturating_sub(source.out));
+                    source.reserve(hand, self.most, self.few);
+                    let first = source.pulled;
                     drop(source);
                     drop(before);
-                    return taken;
+                    return Taken::Yours(items, first);
                 }
                 Place::Gone => {
                     source.place = Place::Gone;
@@ -218,44 +223,28 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
     }
 
     /// Pulls items, and puts the iterator back. None if there are none.
-    fn pull(
-        &self,
-        mut items: Box<I>,
-        first: u64,
-        room: usize,
-        hand: &mut Hand<I::Item>,
-    ) -> Option<Claim> {
-        let (mut index, mut most, mut weight) = (first, 1, 0);
-        let end = loop {
-            let item = match catch_unwind(AssertUnwindSafe(|| items.next())) {
-                Ok(Some(item)) => item,
-                Ok(None) => break End::Exhausted,
-                Err(payload) => break End::Panicked(payload),
-            };
-            if W::WEIGHS {
-                match catch_unwind(AssertUnwindSafe(|| self.weigh.weigh(&item))) {
-                    Ok(weighed) => weight = weighed,
-                    Err(payload) => {
-                        drop_caught(item).unwrap_or_else(discard);
-                        if let Err(Some(worse)) = self.put_back(items, index + 1, None, hand) {
-                            discard(worse);
-                        }
-                        return Some(Claim::Broken(index, payload));
-                    }
+    fn pull(&self, mut items: Box<I>, first: u64, hand: &mut Hand<I::Item>) -> Option<Claim> {
+        // Only what the iterator says is there is asked for ahead: it is less likely to block.
+        let most = if hand.ahead == 0 { 1 } else { size(&*items).0.clamp(1, hand.ahead + 1) };
+        let mut index = first;
+        let pull = AssertUnwindSafe(|| {
+            while hand.items.len() < most {
+                let Some(item) = items.next() else { return End::Exhausted };
+                hand.items.push_back(Pulled { index, weight: 0, item });
+                index += 1;
+            }
+            End::NotYet
+        });
+        let end = catch_unwind(pull).unwrap_or_else(End::Panicked);
+        if W::WEIGHS {
+            if let Some(payload) = self.weigh(hand) {
+                if let Err(Some(worse)) = self.put_back(items, index, End::NotYet, hand) {
+                    discard(worse);
                 }
+                return Some(Claim::Broken(index - 1, payload));
             }
-            hand.items.push_back(Pulled { index, weight, item });
-            index += 1;
-            if hand.items.len() == 1 && hand.batch > 1 && !self.one_by_one {
-                // Only what the iterator says is there is asked for ahead: it is less likely to
-                // block. Half of the room is left to others.
-                most = hand.batch.min(room / 2).min(size(&*items).0.saturating_add(1)).max(1);
-            }
-            if hand.items.len() >= most {
-                break End::NotYet;
-            }
-        };
-        match self.put_back(items, index, Some((end, weight)), hand) {
+        }
+        match self.put_back(items, index, end, hand) {
             Ok(claim) => Some(claim),
             Err(Some(payload)) => Some(Claim::Panicked(index, payload)),
             Err(None) if hand.items.is_empty() => None,
@@ -263,19 +252,38 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         }
     }
 
+    /// Weighs the item in hand. One that cannot be weighed is dropped: then returns what was thrown.
+    fn weigh(&self, hand: &mut Hand<I::Item>) -> Option<Payload> {
+        let pulled = hand.items.front_mut()?;
+        match catch_unwind(AssertUnwindSafe(|| self.weigh.weigh(&pulled.item))) {
+            Ok(weight) => {
+                pulled.weight = weight;
+                None
+            }
+            Err(payload) => {
+                drop_caught(hand.items.pop_front()).unwrap_or_else(discard);
+                Some(payload)
+            }
+        }
+    }
+
     /// Puts the iterator back, of which the items before `index` were pulled; those in hand count
-    /// from here on, where they fit. `end` is None for an item that could not be weighed. If nothing
-    /// more is to be pulled, the iterator is dropped instead: then returns what has been thrown.
+    /// from here on, where they fit. If nothing more is to be pulled, the iterator is dropped instead:
+    /// then returns what has been thrown.
     fn put_back(
         &self,
         items: Box<I>,
         index: u64,
-        end: Option<(End, u64)>,
+        end: End,
         hand: &mut Hand<I::Item>,
     ) -> Result<Claim, Option<Payload>> {
-        let (end, weight) = end.unwrap_or((End::NotYet, 0));
+        // Where they have a weight, there is one.
+        let weight = hand.items.front().map_or(0, |pulled| pulled.weight);
         let mut source = self.source.lock();
         source.pulled = index;
+        let spare = (hand.ahead + 1).saturating_sub(hand.items.len().max(1));
+        source.ahead -= spare;
+        hand.ahead -= spare;
         let fits = hand.items.is_empty() || source.fits(weight, self.weigh.total());
         if fits {
             source.out += hand.items.len();
@@ -312,8 +320,8 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
     /// Enters one more strand for whoever has found that there is more, or that he owes it.
     fn recruit_for(&self, source: &mut Source<I>, hand: &mut Hand<I::Item>) -> Option<u64> {
         let most = if source.brief { self.few } else { self.most };
-        let number = source.recruit(hand.recruits, most);
-        hand.owes = number.is_none() && hand.recruits && most < self.most;
+        let number = source.recruit(hand.recruits, most.min(self.most - source.ahead));
+        hand.owes = number.is_none() && hand.recruits && source.live < self.most;
         number
     }
 
@@ -327,10 +335,16 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         source.out -= hand.items.len();
         source.ready.extend(hand.items.drain(..));
         let next = source.call();
-        let post = if next.is_none() { source.recruit(hand.recruits, self.most) } else { None };
+        let most = self.most - source.ahead;
+        let post = if next.is_none() { source.recruit(hand.recruits, most) } else { None };
         drop(source);
         wake(next);
         post
+    }
+
+    /// Enters what was finished, as a strand lets others have a turn.
+    pub(super) fn settle(&self, hand: &mut Hand<I::Item>) {
+        self.source.lock().settle(hand);
     }
 
     /// Enters what was finished, and that a strand ends, if it is one.
@@ -432,8 +446,18 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
 }
 
 impl<I: Iterator> Source<I> {
-    /// Enters what was finished.
+    /// Keeps room for as many items as a strand is to pull beyond the first. Each strand that there is
+    /// has room for one. Half of the rest is left to others, if there may be more than few of them.
+    fn reserve(&mut self, hand: &mut Hand<I::Item>, most: usize, few: usize) {
+        let room = most.saturating_sub(self.live + self.ahead);
+        let share = if self.brief { most / few - 1 } else { 0 };
+        hand.ahead = share.max(room / 2).min(room).min(hand.batch - 1);
+        self.ahead += hand.ahead;
+    }
+
+    /// Enters what was finished. What is left in hand is one item at most, or about to be given back.
     fn settle(&mut self, hand: &mut Hand<I::Item>) {
+        self.ahead -= mem::take(&mut hand.ahead);
         self.out -= mem::take(&mut hand.finished);
         self.used = self.used.saturating_sub(mem::take(&mut hand.weight));
         if self.out == 0 {

@@ -1,6 +1,7 @@
 //! What a strand has pulled and not begun, and what it has to tell the feed.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use crate::outcome::discard;
 /// The most items that are pulled at once.
 const MOST: usize = 64;
 
-/// Items are pulled several at a time as long as those that were pulled together took no longer than
-/// this: who handles them may be the only one who has something to do.
+/// As many items are pulled at a time as take about this time together: who handles them may be the
+/// only one who has something to do. One that takes less by itself is brief.
 const QUICK: Duration = Duration::from_micros(10);
 
 /// Items that were pulled and not begun, and what was finished since the last claim.
@@ -23,6 +24,8 @@ pub(crate) struct Hand<T> {
     pub(super) weight: u64,
     /// How many items are good to be pulled at once.
     pub(super) batch: usize,
+    /// For how many there is room beyond the first, or was when they were pulled.
+    pub(super) ahead: usize,
     /// Whether it is a strand's, and not that of somebody who reads and helps.
     pub(super) counts: bool,
     /// Whether there is room for another strand.
@@ -34,6 +37,8 @@ pub(crate) struct Hand<T> {
     pub(super) busy: bool,
     /// Whether no item that was handled since the last claim has waited.
     is_quick: bool,
+    /// Whether those took some time.
+    was_slow: bool,
     claimed: Option<Instant>,
 }
 
@@ -51,11 +56,13 @@ impl<T> Hand<T> {
             finished: 0,
             weight: 0,
             batch: 1,
+            ahead: 0,
             counts,
             recruits: true,
             owes: false,
             busy: false,
             is_quick: false,
+            was_slow: false,
             claimed: None,
         }
     }
@@ -71,22 +78,38 @@ impl<T> Hand<T> {
         self.is_quick = false;
     }
 
+    /// Enters that it goes on after a pause, which says nothing about its items.
+    pub(super) fn resume(&mut self) {
+        self.claimed = None;
+    }
+
     /// Finds out how many items are good to be pulled at once. A clock is asked only while none of
     /// them waits.
     pub(super) fn adapt(&mut self) -> Pace {
-        if !std::mem::replace(&mut self.is_quick, true) {
+        if !mem::replace(&mut self.is_quick, true) {
             self.batch = 1;
+            self.was_slow = false;
             self.claimed = None;
             return Pace::Unknown;
         }
         let now = now();
-        let Some(before) = self.claimed.replace(now) else { return Pace::Unknown };
-        if now.saturating_duration_since(before) < QUICK {
+        let handled = u32::try_from(self.finished).unwrap_or(u32::MAX);
+        let Some(before) = self.claimed.replace(now).filter(|_| handled > 0) else {
+            return Pace::Unknown;
+        };
+        let took = now.saturating_duration_since(before);
+        if took < QUICK {
             self.batch = (self.batch * 2).min(MOST);
-            Pace::Brief
-        } else {
+        } else if took > QUICK * 2 {
             self.batch = (self.batch / 2).max(1);
-            Pace::Slow
+        }
+        let is_slow = took / handled >= QUICK;
+        let was_slow = mem::replace(&mut self.was_slow, is_slow);
+        match (was_slow, is_slow) {
+            (_, false) => Pace::Brief,
+            // A thread that was held up once by others says nothing about its items.
+            (false, true) => Pace::Unknown,
+            (true, true) => Pace::Slow,
         }
     }
 }
@@ -95,8 +118,9 @@ impl<T> Hand<T> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     Unknown,
-    /// None waited, and all together took next to no time.
+    /// None waited, and each took next to no time.
     Brief,
+    /// None waited, and each took some time, as did those before.
     Slow,
 }
 

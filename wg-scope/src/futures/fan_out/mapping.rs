@@ -92,6 +92,10 @@ where
         self.feed.give_back(hand)
     }
 
+    fn pause(&self, hand: &mut Hand<I::Item>) {
+        self.feed.settle(hand);
+    }
+
     fn skips(&self, index: u64) -> bool {
         self.shared.skips(index)
     }

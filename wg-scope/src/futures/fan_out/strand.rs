@@ -47,6 +47,9 @@ pub(crate) trait Work: Sized {
     /// started for it.
     fn give_back(&self, hand: &mut Hand<Self::Item>) -> Option<u64>;
 
+    /// Enters what was finished, before others get a turn.
+    fn pause(&self, _hand: &mut Hand<Self::Item>) {}
+
     /// Whether an item that was claimed is not to begin all the same.
     fn skips(&self, index: u64) -> bool;
 
@@ -77,8 +80,11 @@ pub(crate) trait Work: Sized {
     fn enlist(&self) -> u64;
 }
 
+/// What the future of an item is ready with.
+type Output<W> = <<W as Work>::Future as Future>::Output;
+
 /// How an item ended: with what its future is ready with, or with a panic.
-pub(crate) type Ended<W> = Result<<<W as Work>::Future as Future>::Output, Payload>;
+pub(crate) type Ended<W> = Result<Output<W>, Payload>;
 
 /// An item in the making, and what lies behind it.
 pub(crate) struct InHand<W: Work> {
@@ -172,24 +178,30 @@ impl<W: Work> InHand<W> {
     /// Handles items, about so many, until one waits or there are no more. `Item` means that so many
     /// were handled, and that none is in hand that another could have begun.
     pub(super) fn run(&mut self, who: u64, context: &mut Context<'_>, most: usize) -> Next {
+        self.hand.resume();
         let mut handled = 0;
-        while handled < most || !self.hand.items.is_empty() {
-            handled += 1;
-            if self.future.is_none() {
+        while handled < most {
+            if !self.has_item() {
                 match self.claim(who, context.waker()) {
                     Next::Item => {}
                     other => return other,
                 }
             }
-            if !self.advance(context) {
-                self.hand.wait();
-                if self.hand.owes || !self.hand.items.is_empty() {
-                    let post = self.work.give_back(&mut self.hand);
-                    self.post(post);
+            handled += self.hand.items.len() + usize::from(self.has_item());
+            match self.handle(context) {
+                Next::Item => {}
+                Next::End => return Next::End,
+                Next::Wait => {
+                    self.hand.wait();
+                    if self.hand.owes || !self.hand.items.is_empty() {
+                        let post = self.work.give_back(&mut self.hand);
+                        self.post(post);
+                    }
+                    return Next::Wait;
                 }
-                return Next::Wait;
             }
         }
+        self.work.pause(&mut self.hand);
         Next::Item
     }
 
@@ -199,17 +211,11 @@ impl<W: Work> InHand<W> {
         }
     }
 
-    /// Takes the next item in hand, and begins it.
+    /// Takes items in hand.
     fn claim(&mut self, who: u64, waker: &Waker) -> Next {
-        loop {
+        while self.hand.items.is_empty() {
             if self.work.shared().is_cancelled() {
                 return Next::End;
-            }
-            if let Some(pulled) = self.hand.items.pop_front() {
-                if self.begin(pulled) {
-                    return Next::Item;
-                }
-                continue;
             }
             match self.work.claim(who, waker, &mut self.hand) {
                 Claim::Items(post) => self.post(post),
@@ -221,56 +227,74 @@ impl<W: Work> InHand<W> {
                 }
             }
         }
+        Next::Item
     }
 
-    /// Begins an item. Returns false if it is not to be.
-    fn begin(&mut self, pulled: Pulled<W::Item>) -> bool {
-        let Pulled { index, weight, item } = pulled;
-        if self.work.skips(index) {
-            // Whatever else is pulled comes later, and is skipped as well.
-            let thrown = drop_caught(item).err().into_iter().chain(self.work.stop());
-            thrown.for_each(|payload| self.work.panicked(index, payload));
-            self.hand.finish(weight);
-            return false;
-        }
-        self.index = index;
-        self.weight = weight;
-        self.told = false;
-        match catch_unwind(AssertUnwindSafe(|| self.work.call(item))) {
-            Ok(future) => self.future.set(Some(future)),
-            Err(payload) => {
-                self.hand.finish(weight);
-                self.work.settle(&mut self.kept, index, Err(payload), false);
+    /// Handles what is in hand, until an item waits.
+    fn handle(&mut self, context: &mut Context<'_>) -> Next {
+        loop {
+            // What an item was ready with is here, where it outlives a panic in the drop of what the
+            // item held.
+            let mut value = None;
+            match catch_unwind(AssertUnwindSafe(|| self.advance(context, &mut value))) {
+                Ok(next) => return next,
+                Err(payload) => self.fail(payload, value),
             }
         }
-        true
     }
 
-    /// Polls the item in hand. Returns false if it waits.
-    fn advance(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(future) = self.future.as_mut().as_pin_mut() else { return true };
-        let told = context::told();
-        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(context)));
-        self.told |= context::told() != told;
-        let mut result = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(payload) => Err(payload),
-        };
-        if let Err(payload) = self.drop_future() {
-            // A panic in the drop of what it holds costs it its value.
-            match mem::replace(&mut result, Err(payload)) {
-                Ok(value) => drop_caught(value).unwrap_or_else(discard),
-                Err(first) => {
-                    if let Err(worse) = mem::replace(&mut result, Err(first)) {
-                        self.work.panicked(self.index, worse);
-                    }
+    /// As [`handle`](Self::handle), until something panics.
+    fn advance(&mut self, context: &mut Context<'_>, value: &mut Option<Output<W>>) -> Next {
+        loop {
+            if self.future.is_none() {
+                if self.work.shared().is_cancelled() {
+                    return Next::End;
                 }
+                let Some(pulled) = self.hand.items.pop_front() else { return Next::Item };
+                if self.work.skips(pulled.index) {
+                    self.skip(pulled);
+                    continue;
+                }
+                let Pulled { index, weight, item } = pulled;
+                (self.index, self.weight, self.told) = (index, weight, false);
+                self.future.set(Some(self.work.call(item)));
             }
+            let Some(future) = self.future.as_mut().as_pin_mut() else { return Next::Item };
+            let told = context::told();
+            let polled = future.poll(context);
+            self.told |= context::told() != told;
+            match polled {
+                Poll::Pending => return Next::Wait,
+                Poll::Ready(ready) => *value = Some(ready),
+            }
+            self.future.set(None);
+            if let Some(value) = value.take() {
+                self.work.settle(&mut self.kept, self.index, Ok(value), self.told);
+            }
+            self.hand.finish(self.weight);
         }
+    }
+
+    /// Drops an item that is not to begin.
+    #[cold]
+    fn skip(&mut self, pulled: Pulled<W::Item>) {
+        let Pulled { index, weight, item } = pulled;
+        // Whatever else is pulled comes later, and is skipped as well.
+        let thrown = drop_caught(item).err().into_iter().chain(self.work.stop());
+        thrown.for_each(|payload| self.work.panicked(index, payload));
+        self.hand.finish(weight);
+    }
+
+    /// Enters that the item in hand has panicked: where it was begun, where it was polled, or, as
+    /// there is a value, where what it held was dropped. That costs it its value.
+    #[cold]
+    fn fail(&mut self, payload: Payload, value: Option<Output<W>>) {
+        drop_caught(value).unwrap_or_else(discard);
+        if let Err(worse) = self.drop_future() {
+            self.work.panicked(self.index, worse);
+        }
+        self.work.settle(&mut self.kept, self.index, Err(payload), self.told);
         self.hand.finish(self.weight);
-        self.work.settle(&mut self.kept, self.index, result, self.told);
-        true
     }
 
     fn drop_future(&mut self) -> Result<(), Payload> {
