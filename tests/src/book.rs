@@ -15,6 +15,7 @@ pages! {
     failing = "book/src/failing.md";
     limits = "book/src/limits.md";
     cancelling = "book/src/cancelling.md";
+    timeline = "book/src/timeline.md";
     fan_out = "book/src/fan-out.md";
     companion = "book/src/macro.md";
     macros_readme = "wg-macros/README.md";

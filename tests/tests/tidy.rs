@@ -145,7 +145,7 @@ fn wg_scope_imports_follow_the_arrows() {
             &["cause"],
             &["no_result", "not_sent", "outcome"],
             &["payload"],
-            &["failure", "policy", "report", "process", "outlet"],
+            &["failure", "policy", "report", "timeline", "process", "outlet"],
             &["ledger"],
             &["cancel"],
             &["context", "timer"],

@@ -12,6 +12,7 @@ use wg_core::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 
 use crate::cause::Cause;
 use crate::outcome::discard;
+use crate::timeline::Lane;
 
 /// A scope's place in the tree: whether it is cancelled, why, and who must hear of it.
 pub(crate) struct Node {
@@ -25,6 +26,8 @@ pub(crate) struct Node {
     outer: OnceLock<Vec<Link>>,
     /// In whose tasks this scope was opened; known for scopes of futures.
     lineage: OnceLock<Lineage>,
+    /// Where its tasks are recorded, if they are.
+    lane: Option<Lane>,
 }
 
 /// The scopes in whose tasks a scope was opened, from the innermost to the outermost, which all wait
@@ -68,6 +71,15 @@ struct Link {
 impl Node {
     /// Creates a node that hears from `outer`, and whose deadline is the earliest of all.
     pub(crate) fn new(outer: &[(&Arc<Node>, Relation)], own: Option<Instant>) -> Arc<Node> {
+        Node::recorded(outer, own, None)
+    }
+
+    /// As [`new`](Self::new), for a scope whose tasks are recorded there.
+    pub(crate) fn recorded(
+        outer: &[(&Arc<Node>, Relation)],
+        own: Option<Instant>,
+        lane: Option<Lane>,
+    ) -> Arc<Node> {
         let deadlines = outer.iter().filter_map(|(node, _)| node.deadline);
         let deadline = deadlines.chain(own).min();
         let node = Arc::new(Node {
@@ -77,6 +89,7 @@ impl Node {
             deadline,
             outer: OnceLock::new(),
             lineage: OnceLock::new(),
+            lane,
         });
         let mut heard = None;
         let mut links = Vec::with_capacity(outer.len());
@@ -116,6 +129,12 @@ impl Node {
     /// In whose tasks this scope was opened.
     pub(crate) fn lineage(&self) -> Lineage {
         self.lineage.get().cloned().unwrap_or_default()
+    }
+
+    /// Where its tasks are recorded, if they are.
+    #[inline]
+    pub(crate) fn lane(&self) -> Option<&Lane> {
+        self.lane.as_ref()
     }
 
     fn outer(&self) -> &[Link] {

@@ -12,7 +12,8 @@ use crate::outcome::{Outcome, Payload};
 use crate::policy::Verdict;
 use crate::record::Record;
 use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// Where the outcome of a task is laid down for its handle.
 pub(crate) struct Ending<T, S> {
@@ -48,6 +49,21 @@ impl<T, S: Settle<T>> Ending<T, S> {
 
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
+    }
+
+    /// Enters the span of the task in the timeline, if there is one: from its first poll until now.
+    pub(crate) fn record(
+        &self,
+        record: &Record,
+        index: u64,
+        began: Stamp,
+        result: &Result<Option<T>, Payload>,
+    ) {
+        record.future_ended(index, &self.label, began, || match result {
+            Ok(Some(value)) => OutcomeKind::of_value(self.settle.is_error(value)),
+            Ok(None) => OutcomeKind::Cancelled,
+            Err(payload) => OutcomeKind::of_panic(payload),
+        });
     }
 
     /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.

@@ -249,7 +249,7 @@ mod tests {
     }
 
     fn task(index: u64) -> TaskInfo {
-        TaskInfo::new(index, Label::Site(Location::caller()))
+        TaskInfo::new(index, Label::at(Location::caller()))
     }
 
     fn is_cancel(verdict: &Verdict) -> bool {

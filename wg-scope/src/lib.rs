@@ -37,6 +37,7 @@
 //! | something to await only until the scope is cancelled | `s.unless_cancelled(future).await` |
 //! | a time for futures to end by themselves after a cancel | [`Options::grace`] |
 //! | a limit, a deadline, a name, a policy, a stack size | [`options`] |
+//! | to see what ran when, and on which thread | [`Timeline`], [`Options::timeline`] |
 //! | something to stop it all from outside | [`Cancel`], [`Scope::cancel`] |
 //! | something of which there are only so many | [`Semaphore`], [`Scope::permits`] |
 //! | members that no scope can see (connections, leases, callbacks) | [`WaitGroup`] |
@@ -96,6 +97,7 @@ mod policy;
 mod failure;
 mod payload;
 mod report;
+mod timeline;
 
 mod ledger;
 mod process;
@@ -160,6 +162,7 @@ pub use crate::thread::{
     Results, Scope, Spawner, Task, TryFutureTask, TryNamed, TryResults, TryScope, TrySpawner,
     TryTask, Workers, collect_scope, fan_out, scope, try_scope,
 };
+pub use crate::timeline::{OutcomeKind, Span, Timeline};
 
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]

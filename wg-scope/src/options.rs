@@ -10,6 +10,7 @@ use wg_core::sync::now;
 use crate::cancel::{Cancel, Node, Relation};
 use crate::context;
 use crate::policy::Policy;
+use crate::timeline::{Lane, Timeline};
 
 /// How a scope or a fan-out is to run. Made by [`options`]; the same value serves every entry
 /// point, any number of times.
@@ -37,6 +38,7 @@ pub struct Options {
     pub(crate) shielded: bool,
     pub(crate) stack_size: Option<NonZeroUsize>,
     pub(crate) grace: Option<Duration>,
+    timeline: Option<Timeline>,
 }
 
 /// Returns the options that a scope has without any: no name, no limit, no deadline, failing fast.
@@ -128,6 +130,24 @@ impl Options {
         self
     }
 
+    /// Records in `timeline` what runs when, here and in the scopes inside that are not given another
+    /// one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let timeline = wg::Timeline::new();
+    /// wg::options().timeline(&timeline).scope(|s| {
+    ///     s.spawn(|| wg::fan_out(0..3).name("inside").for_each(drop));
+    /// });
+    /// let inside = timeline.spans().into_iter().filter(|span| span.scope() == Some("inside"));
+    /// assert_eq!(inside.count(), 3);
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.timeline = Some(timeline.clone());
+        self
+    }
+
     /// The policy that was asked for, or else this one.
     pub(crate) fn policy_or(&self, policy: Policy) -> Policy {
         self.policy.clone().unwrap_or(policy)
@@ -135,11 +155,18 @@ impl Options {
 
     /// A place in the tree for a scope that is entered now, on this thread.
     pub(crate) fn node(&self) -> Arc<Node> {
-        let outer = if self.shielded { None } else { context::innermost() };
-        let outer = outer.as_ref().map(|node| (node, Relation::Inside));
+        let around = context::innermost();
+        let outer = around.as_ref().filter(|_| !self.shielded).map(|node| (node, Relation::Inside));
         let by_hand = self.cancel.as_ref().map(|cancel| (cancel.node(), Relation::Same));
         let above: Vec<_> = outer.into_iter().chain(by_hand).collect();
-        Node::new(&above, self.deadline_from_now())
+        Node::recorded(&above, self.deadline_from_now(), self.lane(around.as_deref()))
+    }
+
+    /// Where the tasks of a scope are recorded that is entered in the one `around`.
+    fn lane(&self, around: Option<&Node>) -> Option<Lane> {
+        let outer = around.and_then(Node::lane);
+        let own = self.timeline.as_ref().map(|timeline| timeline.lane(self.name.clone()));
+        own.or_else(|| outer.map(|lane| lane.inside(self.name.clone())))
     }
 
     /// The earliest deadline of these options, for a scope that is entered now.
@@ -168,6 +195,7 @@ impl fmt::Debug for Options {
             .field("shield", &self.shielded)
             .field("stack_size", &self.stack_size)
             .field("grace", &self.grace)
+            .field("timeline", &self.timeline)
             .finish()
     }
 }

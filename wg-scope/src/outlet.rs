@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn deliver(outlet: &Outlet<u64>, ticket: &Ticket) -> Result<u64, u64> {
-        let task = TaskInfo::new(ticket.number, Label::Site(Location::caller()));
+        let task = TaskInfo::new(ticket.number, Label::at(Location::caller()));
         outlet.deliver(ticket, task, ticket.number)
     }
 

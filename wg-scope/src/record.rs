@@ -11,7 +11,8 @@ use crate::ledger::{Back, Conclusion, Ledger, Panicked, Unwind, echo, stopped};
 use crate::options::Options;
 use crate::outcome::{Payload, discard};
 use crate::policy::{Policy, Verdict};
-use crate::task_info::TaskInfo;
+use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::timeline::{Begun, Lane, OutcomeKind};
 
 /// A scope, as far as it decides.
 pub(crate) struct Record {
@@ -35,6 +36,41 @@ impl Record {
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.node.is_cancelled()
+    }
+
+    /// Enters in a label when its task is spawned, if that is recorded.
+    #[inline]
+    pub(crate) fn stamped(&self, label: Label) -> Label {
+        match self.node.lane() {
+            Some(lane) if !label.stamp().is_set() => label.spawned_at(lane.stamp()),
+            _ => label,
+        }
+    }
+
+    /// Begins the span of a task or an item on this thread, if that is recorded.
+    #[inline]
+    pub(crate) fn begin_span(&self) -> Option<Begun<'_>> {
+        self.node.lane().map(Lane::begin)
+    }
+
+    /// Enters that a future is polled for the first time. What this returns is set in any case.
+    #[inline]
+    pub(crate) fn first_poll(&self) -> Stamp {
+        self.node.lane().map_or(Stamp::SOME, Lane::stamp)
+    }
+
+    /// Enters that a future has ended on this thread, if that is recorded.
+    #[inline]
+    pub(crate) fn future_ended(
+        &self,
+        index: u64,
+        label: &Label,
+        began: Stamp,
+        kind: impl FnOnce() -> OutcomeKind,
+    ) {
+        if let Some(lane) = self.node.lane() {
+            lane.future_ended(index, label, began, kind());
+        }
     }
 
     /// Whether this task is not to begin any more.

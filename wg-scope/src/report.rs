@@ -125,7 +125,7 @@ mod tests {
                 TaskInfo::new(7, Label::named("fetch", site)),
                 Some(Duration::from_millis(12_400)),
             ),
-            Alive::new(TaskInfo::new(9, Label::Site(site)), None),
+            Alive::new(TaskInfo::new(9, Label::at(site)), None),
         ];
         let report = StillRunning::new(Some("crawl"), named, 3);
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 /// Which task something is said of: its index in its scope, its name if it has one, and the line
@@ -14,11 +15,11 @@ pub struct TaskInfo {
     label: Label,
 }
 
-/// What a task is called, and where it was spawned.
-#[derive(Clone)]
+/// What a task is called, and where it was spawned; and when, if a timeline is recorded. That lies
+/// where there is room anyhow, so that a task needs no memory for it.
 pub(crate) enum Label {
-    Site(&'static Location<'static>),
-    Named(Arc<Named>),
+    Site(Stamp, &'static Location<'static>),
+    Named(Stamp, Arc<Named>),
 }
 
 pub(crate) struct Named {
@@ -40,10 +41,7 @@ impl TaskInfo {
     /// Returns the name that the task was given.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        match &self.label {
-            Label::Site(_) => None,
-            Label::Named(named) => Some(&named.name),
-        }
+        self.label.name()
     }
 
     /// Returns the line that spawned the task.
@@ -54,25 +52,102 @@ impl TaskInfo {
 }
 
 impl Label {
+    /// Labels a task without a name.
+    #[inline]
+    pub(crate) fn at(site: &'static Location<'static>) -> Self {
+        Label::Site(Stamp::NEVER, site)
+    }
+
     pub(crate) fn named(name: &str, site: &'static Location<'static>) -> Self {
-        Label::Named(Arc::new(Named { name: name.into(), site }))
+        Label::Named(Stamp::NEVER, Arc::new(Named { name: name.into(), site }))
     }
 
     pub(crate) fn site(&self) -> &'static Location<'static> {
         match self {
-            Label::Site(site) => site,
-            Label::Named(named) => named.site,
+            Label::Site(_, site) => site,
+            Label::Named(_, named) => named.site,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Label::Site(..) => None,
+            Label::Named(_, named) => Some(&named.name),
+        }
+    }
+
+    /// Enters when the task was spawned.
+    pub(crate) fn spawned_at(mut self, spawned: Stamp) -> Self {
+        let (Label::Site(stamp, _) | Label::Named(stamp, _)) = &mut self;
+        *stamp = spawned;
+        self
+    }
+
+    /// Returns when the task was spawned, if that was entered.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let (Label::Site(stamp, _) | Label::Named(stamp, _)) = self;
+        *stamp
+    }
+
+    /// Whether this says what `other` says, and lies in the same place: no text is compared.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Label::Site(_, own), Label::Site(_, other)) => ptr::eq(*own, *other),
+            (Label::Named(_, own), Label::Named(_, other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+}
+
+/// An instant of a timeline in six bytes: its nanoseconds, of which the high bits are left out. What
+/// it stands for is the latest such instant before one that is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp([u8; 6]);
+
+impl Stamp {
+    /// No instant.
+    pub(crate) const NEVER: Self = Stamp([0; 6]);
+
+    /// Some instant or other, where nobody asks which.
+    pub(crate) const SOME: Self = Stamp([1; 6]);
+
+    /// After so many nanoseconds its bytes are the same again: some three days.
+    const TURN: u64 = 1 << 48;
+
+    pub(crate) fn at(nanos: u64) -> Self {
+        // The one instant in a turn that would read as none is told a nanosecond late.
+        let [a, b, c, d, e, f, ..] = (nanos % Self::TURN).max(1).to_le_bytes();
+        Stamp([a, b, c, d, e, f])
+    }
+
+    /// Whether it stands for an instant at all.
+    pub(crate) fn is_set(self) -> bool {
+        self != Self::NEVER
+    }
+
+    /// Returns the latest instant up to `later` that it can stand for.
+    pub(crate) fn up_to(self, later: u64) -> Option<u64> {
+        let [a, b, c, d, e, f] = self.0;
+        let low = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        self.is_set().then(|| later.saturating_sub(later.wrapping_sub(low) % Self::TURN))
+    }
+}
+
+/// Says who the task is. When it was spawned stays with the task: to leave that out costs a report
+/// nothing, and to take it along does.
+impl Clone for Label {
+    #[inline]
+    fn clone(&self) -> Self {
+        match self {
+            Label::Site(_, site) => Label::at(site),
+            Label::Named(_, named) => Label::Named(Stamp::NEVER, Arc::clone(named)),
         }
     }
 }
 
 impl PartialEq for Label {
     fn eq(&self, other: &Self) -> bool {
-        let name = |label: &Self| match label {
-            Label::Site(_) => None,
-            Label::Named(named) => Some(named.name.clone()),
-        };
-        self.site() == other.site() && name(self) == name(other)
+        self.site() == other.site() && self.name() == other.name()
     }
 }
 
@@ -100,10 +175,39 @@ mod tests {
     fn a_task_is_told_by_name_index_and_line() {
         let site = Location::caller();
         let at = format!("{}:{}", site.file(), site.line());
-        let plain = TaskInfo::new(7, Label::Site(site));
+        let plain = TaskInfo::new(7, Label::at(site));
         assert_eq!(plain.to_string(), format!("task#7 spawned at {at}"));
         let named = TaskInfo::new(7, Label::named("fetch", site));
         assert_eq!(named.to_string(), format!("fetch#7 spawned at {at}"));
         assert_ne!(plain, named);
+    }
+
+    #[test]
+    fn when_a_task_was_spawned_takes_no_memory_and_is_no_part_of_who_it_is() {
+        assert!(size_of::<Label>() <= 16);
+        let site = Location::caller();
+        for label in [Label::at(site), Label::named("fetch", site)] {
+            let stamped = label.clone().spawned_at(Stamp::at(5));
+            assert!(stamped.is_copy_of(&label) && stamped == label);
+            assert_eq!(stamped.stamp().up_to(9), Some(5));
+            assert!(!label.stamp().is_set() && !stamped.clone().stamp().is_set());
+        }
+        assert!(!Label::at(site).is_copy_of(&Label::named("fetch", site)));
+        assert!(!Label::named("fetch", site).is_copy_of(&Label::named("fetch", site)));
+    }
+
+    #[test]
+    fn a_stamp_is_the_latest_instant_that_fits() {
+        let turn = Stamp::TURN;
+        for nanos in [1, 2, 12_345, turn - 1, turn + 7, 9 * turn + 1] {
+            let stamp = Stamp::at(nanos);
+            assert_eq!(stamp.up_to(nanos), Some(nanos));
+            assert_eq!(stamp.up_to(nanos + turn - 1), Some(nanos));
+            assert_eq!(stamp.up_to(nanos + turn), Some(nanos + turn));
+        }
+        // The instants that would read as none, and what is later than it can be.
+        assert_eq!(Stamp::at(0).up_to(0), Some(0));
+        assert_eq!(Stamp::at(turn).up_to(turn + 9), Some(turn + 1));
+        assert_eq!(Stamp::NEVER.up_to(9), None);
     }
 }

@@ -4,6 +4,7 @@
 //!   is without them, so they are in both figures. What can be left out is names, and is, by the peer.
 //! - O2: a feature is on or off for a whole program. So there are two, of the same source, which take
 //!   their rounds by turns (`wg-spawns`); `benches/build` builds both.
+//! - O3: the figure has the making and dropping of the timeline in it, and nobody reads it.
 
 use std::sync::{LazyLock, Mutex};
 
@@ -11,6 +12,7 @@ use crate::child::{self, Child};
 use crate::footprint::beside;
 use crate::measure::nanos;
 use crate::row::{Contender, ROW, Rounds, Row};
+use crate::work::Work;
 
 const TASKS: u64 = 1_000;
 
@@ -44,7 +46,8 @@ pub(super) fn rows() -> Vec<Row> {
             name: "O3",
             what: "T5 while a timeline is recorded, against T5; each",
             target: Some(1.25),
-            contenders: || vec![Contender::absent("wg", "there are no timelines in wg yet")],
+            rounds: Rounds::Together,
+            contenders: timeline,
             ..ROW
         },
     ]
@@ -92,6 +95,32 @@ fn spawn_all<'scope>(s: &'scope wg::Scope<'scope, '_>) {
 /// Returns the nanoseconds of one task.
 fn each(times: u64, scope: impl FnMut()) -> f64 {
     nanos(times, scope) / TASKS as f64
+}
+
+/// Each scope has a timeline of its own, which is made and dropped with it: one for all would be full
+/// soon, and only count.
+fn timeline() -> Vec<Contender> {
+    let work = Work::small();
+    vec![
+        Contender::ours(move |times| {
+            each(times, || {
+                let timeline = wg::Timeline::new();
+                wg::options().timeline(&timeline).scope(|s| spawn_working(s, work));
+                assert_eq!(timeline.missed(), 0, "nothing is left out");
+            })
+        }),
+        Contender::new("without timeline", move |times| {
+            each(times, || wg::options().scope(|s| spawn_working(s, work)))
+        }),
+    ]
+}
+
+fn spawn_working<'scope>(s: &'scope wg::Scope<'scope, '_>, work: Work) {
+    for seed in 0..TASKS {
+        s.spawn(move || {
+            work.on(seed);
+        });
+    }
 }
 
 /// A child, or why there is none.

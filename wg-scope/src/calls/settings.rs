@@ -60,6 +60,13 @@ macro_rules! settings {
                 self.options = self.options.shield();
                 self
             }
+
+            /// Records in `timeline` what runs when; see
+            /// [`Options::timeline`]($crate::Options::timeline).
+            pub fn timeline(mut self, timeline: &$crate::Timeline) -> Self {
+                self.options = self.options.timeline(timeline);
+                self
+            }
         }
     };
 }

@@ -18,7 +18,7 @@ use crate::context::{self, Role};
 use crate::ending::Ending;
 use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Stamp, TaskInfo};
 
 /// How many tasks may be polled inside each other. Beyond that, a task that is awaited at a limit
 /// goes on beside the one who awaits it, in its slot: a chain of joins may be longer than the stack.
@@ -60,7 +60,8 @@ struct Rest<F> {
     standing: Standing,
     /// Where it stands in the line, if it waits.
     number: i64,
-    begun: bool,
+    /// When it was first polled, if it was.
+    began: Stamp,
     /// Whether it was told that it is stopped: its error may be the echo of that.
     told: bool,
 }
@@ -78,7 +79,7 @@ where
         P: Takes<Placed<P, F, S>>,
     {
         let (stage, ending) =
-            (Mutex::new(Stage::Placed(Stop::Unheard)), Ending::new(label, settle));
+            (Mutex::new(Stage::Placed(Stop::Unheard)), Ending::new(shared.stamped(label), settle));
         let mut cell = Arc::new(Cell { shared: Arc::clone(shared), index: 0, ending, stage });
         let opened = shared.open(|index| {
             Arc::get_mut(&mut cell).expect("nobody else has it yet").index = index;
@@ -92,7 +93,7 @@ where
         let counts = !matches!(opened, Opened::Refused);
         let standing = Standing { key: None, has_slot: false, counts };
         let future = Box::pin(future);
-        let rest = Box::new(Rest { future, standing, number: 0, begun: false, told: false });
+        let rest = Box::new(Rest { future, standing, number: 0, began: Stamp::NEVER, told: false });
         match opened {
             Opened::Waits => cell.submit(rest, false),
             _ => cell.end(*rest, Ok(None)),
@@ -179,11 +180,13 @@ where
 
     /// Polls a child that is in hand.
     fn advance(&self, mut rest: Box<Rest<F>>, context: &mut Context<'_>) -> Option<Box<Rest<F>>> {
-        if !rest.begun && self.shared.skips(self.index) {
-            self.end(*rest, Ok(None));
-            return None;
+        if !rest.began.is_set() {
+            if self.shared.skips(self.index) {
+                self.end(*rest, Ok(None));
+                return None;
+            }
+            rest.began = self.shared.first_poll();
         }
-        rest.begun = true;
         let told = context::told();
         let place = context::enter_to_poll(&self.shared.node, Role::Task);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(context));
@@ -200,8 +203,8 @@ where
 
     /// Ends a child that is in hand.
     fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
-        let Rest { future, standing, told, .. } = rest;
-        self.conclude(drop_caught(future), result, told, &standing);
+        let Rest { future, standing, told, began, .. } = rest;
+        self.conclude(drop_caught(future), result, told, began, &standing);
     }
 
     /// Enters how a child has ended whose future is dropped; `dropped` is what that has thrown. When
@@ -212,6 +215,7 @@ where
         dropped: Result<(), Payload>,
         result: Result<Option<F::Output>, Payload>,
         told: bool,
+        began: Stamp,
         standing: &Standing,
     ) {
         let record = &**self.shared;
@@ -229,6 +233,7 @@ where
                 Err(payload)
             }
         };
+        self.ending.record(record, self.index, began, &result);
         self.ending.conclude(record, self.index, result, told);
         self.shared.end_task(standing);
     }

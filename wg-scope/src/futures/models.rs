@@ -254,7 +254,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    AsyncTask::<Threads, _>::new(s.start(Label::Site(Location::caller()), task, Plain))
+    AsyncTask::<Threads, _>::new(s.start(Label::at(Location::caller()), task, Plain))
 }
 
 /// Whoever goes to sleep has been told, or will be woken: a ring between the last look and the sleep
@@ -426,7 +426,7 @@ impl Drive for Idle {
     }
 
     fn info(&self) -> TaskInfo {
-        TaskInfo::new(0, Label::Site(Location::caller()))
+        TaskInfo::new(0, Label::at(Location::caller()))
     }
 
     fn has_ended(&self) -> bool {

@@ -15,6 +15,7 @@ use super::shared::Standing;
 use crate::context::{self, Role};
 use crate::outcome::Payload;
 use crate::settle::Settle;
+use crate::task_info::Stamp;
 
 pin_project! {
     /// A child that has begun where it was spawned: ready when it has ended. Dropping it ends the
@@ -25,7 +26,8 @@ pin_project! {
         #[pin]
         future: Option<F>,
         key: Key,
-        begun: bool,
+        // When it was first polled, if it was.
+        began: Stamp,
         // Whether it has waited, and may be told to stop.
         waits: bool,
         told: bool,
@@ -43,7 +45,7 @@ pin_project! {
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
     pub(super) fn new(cell: &Arc<Cell<P, F, S>>, future: F, key: Key) -> Self {
         let (cell, future) = (Arc::clone(cell), Some(future));
-        Placed { cell, future, key, begun: false, waits: false, told: false }
+        Placed { cell, future, key, began: Stamp::NEVER, waits: false, told: false }
     }
 
     fn end(self: Pin<&mut Self>, result: Result<Option<F::Output>, Payload>) {
@@ -54,7 +56,7 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
         }
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         let standing = Standing { key: Some(*this.key), has_slot: true, counts: true };
-        this.cell.conclude(dropped, result, *this.told, &standing);
+        this.cell.conclude(dropped, result, *this.told, *this.began, &standing);
     }
 }
 
@@ -66,11 +68,13 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Future for Placed<P, F, S> {
         let Some(future) = this.future.as_pin_mut() else { return Poll::Ready(()) };
         let shared = &this.cell.shared;
         let stops = *this.waits && this.cell.is_told();
-        if stops || !*this.begun && shared.skips(this.cell.index) {
+        if stops || !this.began.is_set() && shared.skips(this.cell.index) {
             self.end(Ok(None));
             return Poll::Ready(());
         }
-        *this.begun = true;
+        if !this.began.is_set() {
+            *this.began = shared.first_poll();
+        }
         let told = context::told();
         let place = context::enter_to_poll(&shared.node, Role::Task);
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(context)));

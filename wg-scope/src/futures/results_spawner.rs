@@ -71,7 +71,7 @@ impl<P: Place, T> AsyncSpawner<P, T> {
     {
         let label = match &self.name {
             Some(name) => Label::named(name, site),
-            None => Label::Site(site),
+            None => Label::at(site),
         };
         // The scope is not to end before the task's outcome is the outlet's, wherever this runs.
         held_open(&self.shared, || {

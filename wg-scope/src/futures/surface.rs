@@ -20,7 +20,7 @@ macro_rules! surface {
                 F: ::std::future::Future + $($send)* $env,
                 F::Output: $($send)* $env,
             {
-                let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
+                let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 $crate::AsyncTask::<$place, _>::new(self.start(label, task, $crate::settle::Plain))
             }
 
@@ -40,7 +40,7 @@ macro_rules! surface {
                 I::Item: ::std::future::Future + $($send)* $env,
                 <I::Item as ::std::future::Future>::Output: $($send)* $env,
             {
-                let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
+                let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
                     $crate::AsyncTask::<$place, _>::new(self.start(label.clone(), task, $crate::settle::Plain))
                 };
@@ -74,7 +74,7 @@ macro_rules! surface {
                 F: ::std::future::Future<Output = Result<T, E>> + $($send)* $env,
                 T: $($send)* $env,
             {
-                let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
+                let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let failures = ::std::sync::Arc::clone(self.failures());
                 let cell = self.start(label, task, failures);
                 $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
@@ -93,7 +93,7 @@ macro_rules! surface {
                 I::Item: ::std::future::Future<Output = Result<T, E>> + $($send)* $env,
                 T: $($send)* $env,
             {
-                let label = $crate::task_info::Label::Site(::std::panic::Location::caller());
+                let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
                     let failures = ::std::sync::Arc::clone(self.failures());
                     let cell = self.start(label.clone(), task, failures);

@@ -49,6 +49,8 @@ pub(super) trait Posting: Sync {
     /// Returns the item with this index as a report names it.
     fn item(&self, index: usize) -> TaskInfo;
 
+    fn label(&self) -> &Label;
+
     /// Takes the work away: there will be no more.
     fn dismiss(&self);
 
@@ -189,6 +191,10 @@ impl<'scope, W: Work + Send + 'scope> Posting for Crew<'scope, W> {
 
     fn item(&self, index: usize) -> TaskInfo {
         TaskInfo::new(index as u64, self.label.clone())
+    }
+
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     /// What the work holds of the user's is dropped here, or by the last share that is at it, before

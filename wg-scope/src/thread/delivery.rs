@@ -18,6 +18,7 @@ use crate::outlet::{Outlet, Ticket};
 use crate::settle::Plain;
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// What becomes of the outcome of a task of an outlet. Whatever it is, the task leaves the roll,
 /// once, before anything of the user's is dropped.
@@ -113,7 +114,7 @@ pub(super) struct Queued<'scope, F, S> {
 impl<'scope, F, S> Queued<'scope, F, S> {
     pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, closure: F, settle: S) -> Self {
         let waiting = Mutex::new(Some((closure, settle, scope.group.token())));
-        Queued { scope, label, waiting }
+        Queued { scope, label: scope.stamped(label), waiting }
     }
 
     /// Ends a task that nobody wants, as one that was cancelled.
@@ -144,10 +145,14 @@ where
     fn run(&self, index: u64) {
         let Some((closure, settle, token)) = self.waiting.lock().take() else { return };
         if settle.is_unwanted() {
+            if let Some(mut span) = self.scope.begin_span() {
+                span.end(index, &self.label, OutcomeKind::Cancelled);
+            }
             self.skip(self.info(index), closure, &settle);
             drop(settle);
         } else {
-            Todo::new(self.scope, self.label.clone(), settle).run(index, closure);
+            let label = self.label.clone().spawned_at(self.label.stamp());
+            Todo::new(self.scope, label, settle).run(index, closure);
         }
         drop(token);
     }

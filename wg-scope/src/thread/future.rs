@@ -25,7 +25,7 @@ use crate::context::{self, Role};
 use crate::ending::Ending;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Stamp, TaskInfo};
 
 /// A future as its handle sees it that blocks.
 pub(super) trait Join<T>: Send + Sync {
@@ -53,7 +53,8 @@ pub(super) type Boxed<'scope, T> = Pin<Box<dyn Future<Output = T> + Send + 'scop
 struct Rest<'scope, T> {
     future: Boxed<'scope, T>,
     token: Token<'scope>,
-    begun: bool,
+    /// When it was first polled, if it was.
+    began: Stamp,
     /// Whether it was told that it is stopped: its error may be the echo of that.
     told: bool,
 }
@@ -92,10 +93,10 @@ where
         future: Boxed<'scope, T>,
         settle: S,
     ) -> Self {
-        let rest = Rest { future, token: scope.group.token(), begun: false, told: false };
+        let rest = Rest { future, token: scope.group.token(), began: Stamp::NEVER, told: false };
         FutureCell {
             ring: Arc::new(Ring::new(scope)),
-            ending: Ending::new(label, settle),
+            ending: Ending::new(scope.stamped(label), settle),
             rest: Mutex::new(Some(rest)),
         }
     }
@@ -121,11 +122,14 @@ where
     /// Polls a future that was begun.
     fn poll(&self, home: &Arc<Shared>, index: u64, job: Option<&Job>) {
         let mut rest = self.rest.lock().take().expect("one at a time polls a future");
-        let skips = if rest.begun { home.is_cancelled() } else { home.skips(index) };
+        let begun = rest.began.is_set();
+        let skips = if begun { home.is_cancelled() } else { home.skips(index) };
         if skips {
             return self.end(home, index, rest, Ok(None));
         }
-        rest.begun = true;
+        if !begun {
+            rest.began = home.first_poll();
+        }
         let waker = Waker::from(Arc::clone(&self.ring));
         let mut context = Context::from_waker(&waker);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(&mut context));
@@ -185,7 +189,7 @@ where
         rest: Rest<'scope, T>,
         result: Result<Option<T>, Payload>,
     ) {
-        let Rest { future, token, told, .. } = rest;
+        let Rest { future, token, began, told } = rest;
         let result = match (drop_caught(future), result) {
             (Ok(()), result) => result,
             (Err(payload), Ok(value)) => {
@@ -200,6 +204,7 @@ where
                 Err(payload)
             }
         };
+        self.ending.record(home, index, began, &result);
         let what = self.ring.step(Bell::end);
         self.carry_out(home, index, None, what);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.ring.dismiss())) {

@@ -217,7 +217,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.start(Label::Site(Location::caller()), task, Plain)
+        self.start(Label::at(Location::caller()), task, Plain)
     }
 
     /// Names the task that is spawned next, for reports and errors.
@@ -263,7 +263,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         if !self.shared.queue.has_room(None) {
             return Err(NotSpawned { task, why: Refusal::Full(self.shared.queue.limit()) });
         }
-        Ok(self.queue(Label::Site(Location::caller()), task, Plain))
+        Ok(self.queue(Label::at(Location::caller()), task, Plain))
     }
 
     /// Starts a task for each closure, and returns their handles in the same order.
@@ -289,7 +289,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         T: Send + 'scope,
     {
         let site = Location::caller();
-        let start = |task| self.start(Label::Site(site), task, Plain);
+        let start = |task| self.start(Label::at(site), task, Plain);
         tasks.into_iter().map(start).collect()
     }
 

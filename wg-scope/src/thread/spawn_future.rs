@@ -100,7 +100,7 @@ impl<'scope> Scope<'scope, '_> {
         F: Future + Send + 'scope,
         F::Output: Send + 'scope,
     {
-        self.start_future(Label::Site(Location::caller()), future, Plain)
+        self.start_future(Label::at(Location::caller()), future, Plain)
     }
 
     /// Starts a future, waiting for room where that is due.
@@ -170,7 +170,7 @@ impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
         F: Future<Output = Result<T, E>> + Send + 'scope,
         T: Send + 'scope,
     {
-        let label = Label::Site(Location::caller());
+        let label = Label::at(Location::caller());
         TryFutureTask::new(self.start_future(label, future, self.report()))
     }
 }

@@ -67,7 +67,7 @@ impl<'scope, T: Send + 'scope> Spawner<'scope, '_, T> {
         let scope = self.scope.shared();
         let label = match &self.name {
             Some(name) => Label::named(name, site),
-            None => Label::Site(site),
+            None => Label::at(site),
         };
         let ticket = self.outlet.enlist();
         let number = usize::try_from(ticket.number).unwrap_or(usize::MAX);

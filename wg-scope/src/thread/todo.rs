@@ -12,6 +12,7 @@ use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::policy::Verdict;
 use crate::settle::Settle;
 use crate::task_info::{Label, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// A task without its closure: who it is, and what becomes of its outcome.
 pub(super) struct Todo<'scope, S> {
@@ -22,7 +23,7 @@ pub(super) struct Todo<'scope, S> {
 
 impl<'scope, S> Todo<'scope, S> {
     pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, settle: S) -> Self {
-        Todo { scope, label, settle }
+        Todo { scope, label: scope.stamped(label), settle }
     }
 
     pub(super) fn scope(&self) -> &'scope Arc<Shared> {
@@ -45,11 +46,15 @@ impl<'scope, S> Todo<'scope, S> {
         S: Settle<T>,
     {
         let told = context::told();
+        let mut span = self.scope.begin_span();
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
         } else {
             catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
+        if let Some(span) = &mut span {
+            span.end(index, &self.label, self.kind_of(&result));
+        }
         let mut verdict = Verdict::Continue;
         let mut order = 0;
         let outcome = match result {
@@ -69,6 +74,18 @@ impl<'scope, S> Todo<'scope, S> {
             Err(payload) => Outcome::Lost(Box::new(self.panicked(index, payload))),
         };
         (outcome, order, verdict)
+    }
+
+    #[cold]
+    fn kind_of<T>(&self, result: &Result<Option<T>, Payload>) -> OutcomeKind
+    where
+        S: Settle<T>,
+    {
+        match result {
+            Ok(Some(value)) => OutcomeKind::of_value(self.settle.is_error(value)),
+            Ok(None) => OutcomeKind::Cancelled,
+            Err(payload) => OutcomeKind::of_panic(payload),
+        }
     }
 
     fn panicked<T>(&self, index: u64, payload: Payload) -> Stopped

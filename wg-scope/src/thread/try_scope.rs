@@ -194,7 +194,7 @@ impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
         F: FnOnce() -> Result<T, E> + Send + 'scope,
         T: Send + 'scope,
     {
-        let label = Label::Site(Location::caller());
+        let label = Label::at(Location::caller());
         TryTask::new(self.plain.start(label, task, self.report()))
     }
 
@@ -213,7 +213,7 @@ impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
         T: Send + 'scope,
     {
         let site = Location::caller();
-        let start = |task| TryTask::new(self.plain.start(Label::Site(site), task, self.report()));
+        let start = |task| TryTask::new(self.plain.start(Label::at(site), task, self.report()));
         tasks.into_iter().map(start).collect()
     }
 }

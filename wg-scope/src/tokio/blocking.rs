@@ -54,7 +54,7 @@ impl Scope {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        send(self, Label::Site(Location::caller()), closure, Plain, Plain)
+        send(self, Label::at(Location::caller()), closure, Plain, Plain)
     }
 }
 
@@ -81,7 +81,7 @@ impl<E: Send + 'static> TryScope<E> {
         T: Send + 'static,
     {
         let (settle, late) = (Arc::clone(self.failures()), Arc::clone(self.failures()));
-        let label = Label::Site(Location::caller());
+        let label = Label::at(Location::caller());
         TryAsyncTask::new(send(self, label, closure, settle, late))
     }
 }

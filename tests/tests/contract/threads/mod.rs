@@ -18,6 +18,7 @@ mod errors;
 mod cancel;
 mod deadlines;
 mod reports;
+mod timeline;
 mod options;
 mod depth;
 mod results;

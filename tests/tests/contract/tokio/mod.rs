@@ -4,4 +4,5 @@ mod fan_out;
 mod fan_out_streams;
 mod results;
 mod results_lent;
+mod timeline;
 mod workers;

@@ -108,6 +108,10 @@ where
         (self.function)(item)
     }
 
+    fn is_error(output: &Result<R, E>) -> bool {
+        output.is_err()
+    }
+
     fn settle(&self, kept: &mut Kept<R>, index: u64, result: Ended<Self>, told: bool) {
         match result {
             Ok(Ok(value)) if self.shared.counts_values() => {

@@ -40,6 +40,7 @@ use super::shared::Shared;
 use crate::cancel::Cancel;
 use crate::options::Options;
 use crate::policy::Policy;
+use crate::timeline::Timeline;
 
 /// One function over many items, whose results are awaited: how it is to run. Made by
 /// [`local::fan_out`](crate::local::fan_out), [`local::unsend::fan_out`](crate::local::unsend::fan_out)
@@ -188,6 +189,12 @@ impl<I: Iterator, P: Place, W> AsyncFanOut<I, P, W> {
     /// Hides the cancels and deadlines of outer scopes.
     pub fn shield(mut self) -> Self {
         self.options = self.options.shield();
+        self
+    }
+
+    /// Records in `timeline` what runs when; see [`Options::timeline`].
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.options = self.options.timeline(timeline);
         self
     }
 }

@@ -21,7 +21,8 @@ use crate::futures::line::Key;
 use crate::futures::place::{Holds, Polls};
 use crate::futures::shared::Shared;
 use crate::outcome::{Payload, discard, drop_caught};
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// How many items a strand handles before others get a turn, where none of them waits.
 const TURN: usize = 128;
@@ -58,6 +59,11 @@ pub(crate) trait Work: Sized {
 
     fn call(&self, item: Self::Item) -> Self::Future;
 
+    /// Whether what an item's future is ready with is an error.
+    fn is_error(_output: &<Self::Future as Future>::Output) -> bool {
+        false
+    }
+
     /// Enters how an item ended. `told`: its error may be the echo of a cancel.
     fn settle(&self, kept: &mut Self::Kept, index: u64, result: Ended<Self>, told: bool);
 
@@ -93,6 +99,8 @@ pub(crate) struct InHand<W: Work> {
     future: Pin<Box<Option<W::Future>>>,
     index: u64,
     weight: u64,
+    /// When it began.
+    began: Stamp,
     /// Whether it was told that it is stopped.
     told: bool,
     hand: Hand<W::Item>,
@@ -153,6 +161,7 @@ impl<W: Work> InHand<W> {
             future: Box::pin(None),
             index: 0,
             weight: 0,
+            began: Stamp::NEVER,
             told: false,
             hand: Hand::new(counts),
             kept: W::Kept::default(),
@@ -257,6 +266,7 @@ impl<W: Work> InHand<W> {
                 }
                 let Pulled { index, weight, item } = pulled;
                 (self.index, self.weight, self.told) = (index, weight, false);
+                self.began = self.work.shared().first_poll();
                 self.future.set(Some(self.work.call(item)));
             }
             let Some(future) = self.future.as_mut().as_pin_mut() else { return Next::Item };
@@ -269,6 +279,7 @@ impl<W: Work> InHand<W> {
             }
             self.future.set(None);
             if let Some(value) = value.take() {
+                self.record(|| OutcomeKind::of_value(W::is_error(&value)));
                 self.work.settle(&mut self.kept, self.index, Ok(value), self.told);
             }
             self.hand.finish(self.weight);
@@ -293,8 +304,15 @@ impl<W: Work> InHand<W> {
         if let Err(worse) = self.drop_future() {
             self.work.panicked(self.index, worse);
         }
+        self.record(|| OutcomeKind::of_panic(&payload));
         self.work.settle(&mut self.kept, self.index, Err(payload), self.told);
         self.hand.finish(self.weight);
+    }
+
+    /// Enters the span of the item in hand in the timeline, if there is one.
+    fn record(&self, kind: impl FnOnce() -> OutcomeKind) {
+        let shared = self.work.shared();
+        shared.future_ended(self.index, self.work.label(), self.began, kind);
     }
 
     fn drop_future(&mut self) -> Result<(), Payload> {
@@ -303,7 +321,12 @@ impl<W: Work> InHand<W> {
 
     /// Drops what is in hand, and hands in what was kept. Whoever holds the work last finishes it.
     pub(super) fn end(mut self) {
-        if let Err(payload) = self.drop_future() {
+        let had_item = self.has_item();
+        let dropped = self.drop_future();
+        if had_item {
+            self.record(|| OutcomeKind::of_drop(&dropped));
+        }
+        if let Err(payload) = dropped {
             self.work.panicked(self.index, payload);
         }
         let InHand { work, hand, kept, .. } = self;

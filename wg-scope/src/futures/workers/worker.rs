@@ -25,7 +25,8 @@ use crate::futures::results_spawner::held_open;
 use crate::futures::shared::Shared;
 use crate::ledger::as_echo;
 use crate::outcome::{Payload, discard, drop_caught};
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// How many jobs a worker handles before others get a turn, where none of them waits.
 const TURN: usize = 32;
@@ -71,6 +72,7 @@ where
                 crew: Arc::clone(self),
                 future: Box::pin(None),
                 index: 0,
+                began: Stamp::NEVER,
                 told: false,
                 token: shared.token(),
                 key: None,
@@ -221,6 +223,8 @@ struct Rest<P: Polls, J, R, E, F, Fut> {
     future: Pin<Box<Option<Fut>>>,
     /// The number of the job in hand.
     index: u64,
+    /// When the job in hand began.
+    began: Stamp,
     /// Whether the job in hand was told that it is stopped.
     told: bool,
     /// None if the scope had ended before there was the worker.
@@ -259,9 +263,11 @@ where
             let handler = self.crew.handler.as_ref().expect("it is dropped with the crew");
             self.index = index;
             self.told = false;
+            self.began = self.crew.post.shared.first_poll();
             match catch_unwind(AssertUnwindSafe(|| handler(job))) {
                 Ok(future) => self.future.set(Some(future)),
                 Err(payload) => {
+                    self.record(|| OutcomeKind::of_panic(&payload));
                     self.crew.settle(index, Err(payload), false);
                     return Step::On;
                 }
@@ -292,6 +298,10 @@ where
                 }
             }
         }
+        self.record(|| match &result {
+            Ok(output) => OutcomeKind::of_value(output.is_err()),
+            Err(payload) => OutcomeKind::of_panic(payload),
+        });
         self.crew.settle(self.index, result, self.told);
         true
     }
@@ -302,11 +312,19 @@ impl<P: Polls, J, R, E, F, Fut> Rest<P, J, R, E, F, Fut> {
         catch_unwind(AssertUnwindSafe(|| self.future.set(None)))
     }
 
+    /// Enters the span of the job in hand in the timeline, if there is one.
+    fn record(&self, kind: impl FnOnce() -> OutcomeKind) {
+        let post = &self.crew.post;
+        post.shared.future_ended(self.index, &post.label, self.began, kind);
+    }
+
     /// Drops the job in hand, and those that no worker will handle.
     fn give_up(&mut self) {
         let had_a_job = self.future.is_some();
         if had_a_job {
-            match self.drop_future() {
+            let dropped = self.drop_future();
+            self.record(|| OutcomeKind::of_drop(&dropped));
+            match dropped {
                 Ok(()) => self.crew.post.shared.cancelled(&self.crew.post.task(self.index)),
                 Err(payload) => self.crew.panicked(self.index, payload),
             }

@@ -13,6 +13,7 @@ use crate::task_info::{Label, TaskInfo};
 use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Posting, Work};
 use crate::thread::shared::Shared;
+use crate::timeline::OutcomeKind;
 
 /// One function over the items of a feed.
 pub(super) struct Mapping<'w, I: Iterator, F, R, E> {
@@ -61,8 +62,9 @@ where
         }
     }
 
-    /// Handles an item, and those that lie on the desk behind it, if there is one.
-    fn handle(
+    /// Handles an item, and those that lie on the desk behind it, if there is one. `RECORDED`: a span of
+    /// each goes into the timeline. Where there is none, small items are not to pay for one.
+    fn handle<const RECORDED: bool>(
         &self,
         (mut index, mut item): (usize, I::Item),
         mut desk: Option<&mut Desk<I::Item>>,
@@ -72,6 +74,7 @@ where
         let scope = crew.scope();
         let counts_values = scope.counts_values();
         let mut at = index;
+        let mut span = scope.begin_span();
         let handled = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 at = index;
@@ -80,7 +83,11 @@ where
                     return;
                 }
                 handing.begun += 1;
-                match (self.function)(item) {
+                let result = (self.function)(item);
+                if let Some(span) = span.as_mut().filter(|_| RECORDED) {
+                    span.end(index as u64, crew.label(), OutcomeKind::of_value(result.is_err()));
+                }
+                match result {
                     Ok(result) if counts_values => {
                         self.done.lock().completed.push((index, result));
                         scope.value(|| crew.item(index));
@@ -94,6 +101,9 @@ where
             }
         }));
         if let Err(payload) = handled {
+            if let Some(span) = &mut span {
+                span.end(at as u64, crew.label(), OutcomeKind::of_panic(&payload));
+            }
             self.panicked(at, payload, crew);
         }
     }
@@ -157,6 +167,8 @@ where
 {
     fn share(&self, crew: &dyn Posting) {
         let scope = crew.scope();
+        let recorded = scope.begin_span().is_some();
+        let handle = if recorded { Self::handle::<true> } else { Self::handle::<false> };
         let mut desk = self.feed.desk();
         let mut handing = Handing { strands: Strands::new(), begun: 0 };
         while !scope.is_cancelled() {
@@ -166,10 +178,10 @@ where
                     if let Some(budget) = &self.budget {
                         // The next one may fit as well.
                         crew.post(1);
-                        self.handle(first, None, &mut handing, crew);
+                        handle(self, first, None, &mut handing, crew);
                         budget.give_back(weight);
                     } else {
-                        self.handle(first, Some(&mut desk), &mut handing, crew);
+                        handle(self, first, Some(&mut desk), &mut handing, crew);
                     }
                 }
                 Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),

@@ -23,6 +23,7 @@ use super::scope::Scope;
 use crate::cancel::Cancel;
 use crate::options::{Options, options};
 use crate::policy::Policy;
+use crate::timeline::Timeline;
 
 /// One function over many items, on threads: how it is to run. Made by [`fan_out`],
 /// [`Options::fan_out`] and [`Scope::fan_out`]; a verb at the end runs it.
@@ -126,6 +127,12 @@ impl<I: Iterator> FanOut<'_, I> {
     /// Hides the cancels and deadlines of outer scopes.
     pub fn shield(mut self) -> Self {
         self.options = self.options.shield();
+        self
+    }
+
+    /// Records in `timeline` what runs when; see [`Options::timeline`].
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.options = self.options.timeline(timeline);
         self
     }
 

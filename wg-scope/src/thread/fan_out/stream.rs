@@ -17,6 +17,7 @@ use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Crew, Posting, Work, panicked};
 use crate::thread::shared::Shared;
 use crate::thread::wait::wait_stopped;
+use crate::timeline::OutcomeKind;
 
 impl<'scope, 'env, I> FanOut<'scope, I, Inside<'scope, 'env>>
 where
@@ -245,7 +246,13 @@ where
                 Weighed::Item(index, item, weight) => {
                     // There may be room for another.
                     crew.post(1);
+                    let mut span = self.scope.begin_span();
                     let result = catch_unwind(AssertUnwindSafe(|| self.call(item)));
+                    if let Some(span) = &mut span {
+                        let value = |_: &_| OutcomeKind::Value;
+                        let kind = result.as_ref().map_or_else(OutcomeKind::of_panic, value);
+                        span.end(index as u64, &self.label, kind);
+                    }
                     if let Some(budget) = &self.budget {
                         budget.give_back(weight);
                     }

@@ -147,7 +147,7 @@ impl<F: Fn() + Send + Sync> Run for Step<F> {
 
 #[track_caller]
 pub(super) fn task(index: u64) -> TaskInfo {
-    TaskInfo::new(index, Label::Site(Location::caller()))
+    TaskInfo::new(index, Label::at(Location::caller()))
 }
 
 /// Works a queue off, as a runner that was asked for does; see `Shared::work`.

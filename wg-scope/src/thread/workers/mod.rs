@@ -24,6 +24,7 @@ use crate::cause::Stopped;
 use crate::not_sent::NotSent;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
+use crate::timeline::OutcomeKind;
 
 /// A pool of workers in a scope: `n` jobs at once, through one handler. Made by [`Scope::workers`]
 /// and [`TryScope::workers`].
@@ -115,7 +116,9 @@ where
         let mut desk = None;
         while let Some((index, job)) = self.next(&mut desk, crew) {
             let item = || crew.item(index);
-            let result = if crew.scope().is_cancelled() {
+            let mut span = crew.scope().begin_span();
+            let is_cancelled = crew.scope().is_cancelled();
+            let result = if is_cancelled {
                 drop_caught(job).map(|()| {
                     crew.scope().cancelled(&item());
                     None
@@ -123,6 +126,14 @@ where
             } else {
                 catch_unwind(AssertUnwindSafe(|| (self.handler)(job, &item)))
             };
+            if let Some(span) = &mut span {
+                let kind = match &result {
+                    Err(payload) => OutcomeKind::of_panic(payload),
+                    Ok(_) if is_cancelled => OutcomeKind::Cancelled,
+                    Ok(result) => OutcomeKind::of_value(result.is_none()),
+                };
+                span.end(index as u64, crew.label(), kind);
+            }
             let result = result.unwrap_or_else(|payload| {
                 panicked(item(), payload);
                 None

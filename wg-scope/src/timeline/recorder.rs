@@ -1,0 +1,361 @@
+//! What a timeline is written into: for each thread a track of its own, whose lock nobody else asks
+//! for until somebody reads.
+//!
+//! Memory is bounded by places that are dealt out: a track gets some at a time, so that threads meet
+//! at the timeline's own lock once in many spans, and not at all when there are none left.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
+use std::time::Instant;
+
+use wg_core::sync::{self, Mutex, now};
+
+use super::span::{OutcomeKind, Span};
+use crate::task_info::{Label, Stamp, TaskInfo};
+
+/// How many places a track gets at once, as long as there are many.
+const DEAL: usize = 256;
+
+/// A timeline, as it is recorded.
+pub(super) struct Recorder {
+    pub(super) start: Instant,
+    desk: Mutex<Desk>,
+}
+
+struct Desk {
+    tracks: Vec<Arc<Track>>,
+    /// How many places have not been dealt out.
+    left: usize,
+    /// How many scopes were entered.
+    scopes: usize,
+    /// Spans of threads that have no track, because no place was left.
+    missed: u64,
+}
+
+/// What one thread has recorded.
+struct Track {
+    thread: Arc<Thread>,
+    written: Mutex<Written>,
+}
+
+/// Which thread it was, and how many there were before it.
+pub(super) struct Thread {
+    id: ThreadId,
+    pub(super) name: Option<Box<str>>,
+    pub(super) number: usize,
+}
+
+/// Which scope it was, and how many were entered before it.
+pub(super) struct Place {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) number: usize,
+}
+
+#[derive(Default)]
+struct Written {
+    /// Marks in blocks of as many as were dealt out at once, of which only the last has room: nothing
+    /// is ever copied to make room for more.
+    blocks: Vec<Vec<Mark>>,
+    /// Where the marks come from. One that comes from where the mark before it came from shares the
+    /// entry: a loop that spawns makes one for all its tasks.
+    sources: Vec<Source>,
+    /// How many places are left, of those that were dealt out.
+    room: usize,
+    /// Whether there will be no more.
+    is_full: bool,
+    missed: u64,
+}
+
+/// A span, in the words of its track.
+#[derive(Clone, Copy)]
+struct Mark {
+    index: u64,
+    began: u64,
+    ended: u64,
+    source: u32,
+    spawned: Stamp,
+    outcome: OutcomeKind,
+    is_future: bool,
+}
+
+#[derive(Clone)]
+struct Source {
+    place: Arc<Place>,
+    label: Label,
+}
+
+sync::thread_local! {
+    /// This thread's tracks. There are few timelines at a time, and mostly one.
+    static TRACKS: RefCell<Vec<(Weak<Recorder>, Arc<Track>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Recorder {
+    pub(super) fn new(capacity: usize) -> Self {
+        let desk = Desk { tracks: Vec::new(), left: capacity, scopes: 0, missed: 0 };
+        Recorder { start: now(), desk: Mutex::new(desk) }
+    }
+
+    /// Nanoseconds since the beginning, which last for centuries.
+    fn clock(&self) -> u64 {
+        let time = now().saturating_duration_since(self.start);
+        time.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(time.subsec_nanos()))
+    }
+
+    /// Enters a span of this thread, and whence it comes.
+    fn record(self: &Arc<Self>, mark: Mark, place: &Arc<Place>, label: &Label) {
+        let known = TRACKS.try_with(|tracks| {
+            let tracks = tracks.borrow();
+            let own = tracks.iter().find(|(of, _)| Weak::as_ptr(of) == Arc::as_ptr(self));
+            own.map(|(_, track)| self.write(track, mark, place, label)).is_some()
+        });
+        if !known.unwrap_or_default() {
+            if let Some(track) = self.track() {
+                self.write(&track, mark, place, label);
+            }
+        }
+    }
+
+    #[inline]
+    fn write(&self, track: &Track, mut mark: Mark, place: &Arc<Place>, label: &Label) {
+        let written = &mut *track.written.lock();
+        if written.room == 0 {
+            let places = if written.is_full { 0 } else { self.desk.lock().deal() };
+            if places == 0 {
+                written.is_full = true;
+                written.missed += 1;
+                return;
+            }
+            written.get(places);
+        }
+        written.room -= 1;
+        let last = written.sources.last();
+        if !last.is_some_and(|it| it.label.is_copy_of(label) && Arc::ptr_eq(&it.place, place)) {
+            written.sources.push(Source { place: Arc::clone(place), label: label.clone() });
+        }
+        mark.source =
+            u32::try_from(written.sources.len() - 1).expect("there are 4 billion at most");
+        written.blocks.last_mut().expect("there is room").push(mark);
+    }
+
+    /// Returns this thread's track, which is made with the first span that has room. None if there is
+    /// no room left; then the span is counted here.
+    #[cold]
+    fn track(self: &Arc<Self>) -> Option<Arc<Track>> {
+        let this = thread::current();
+        let mut desk = self.desk.lock();
+        // In a thread whose locals are gone already, this is the only way to find it.
+        let known = desk.tracks.iter().find(|track| track.thread.id == this.id()).cloned();
+        let track = match known {
+            Some(track) => track,
+            None => {
+                let places = desk.deal();
+                if places == 0 {
+                    desk.missed += 1;
+                    return None;
+                }
+                let (id, number) = (this.id(), desk.tracks.len());
+                let name = this.name().map(Box::from);
+                let thread = Arc::new(Thread { id, name, number });
+                let mut written = Written::default();
+                written.get(places);
+                let track = Arc::new(Track { thread, written: Mutex::new(written) });
+                desk.tracks.push(Arc::clone(&track));
+                track
+            }
+        };
+        drop(desk);
+        let _ = TRACKS.try_with(|tracks| {
+            let mut tracks = tracks.borrow_mut();
+            tracks.retain(|(of, _)| of.strong_count() > 0);
+            tracks.push((Arc::downgrade(self), Arc::clone(&track)));
+        });
+        Some(track)
+    }
+
+    /// Returns what was recorded so far, in the order of the beginnings; what began at the same
+    /// instant and lasted longer comes first, as it stands around the others.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let tracks = self.desk.lock().tracks.clone();
+        let mut spans = Vec::new();
+        for track in tracks {
+            let written = track.written.lock();
+            let (marks, sources) = (written.blocks.concat(), written.sources.clone());
+            drop(written);
+            spans.extend(marks.into_iter().map(|mark| {
+                let Source { place, label } = &sources[mark.source as usize];
+                let Mark { index, began, ended, spawned, outcome, is_future, .. } = mark;
+                Span {
+                    task: TaskInfo::new(index, label.clone()),
+                    place: Arc::clone(place),
+                    thread: Arc::clone(&track.thread),
+                    spawned: spawned.up_to(began).unwrap_or(began),
+                    began,
+                    ended,
+                    outcome,
+                    is_future,
+                }
+            }));
+        }
+        spans.sort_by_key(|span| (span.began, std::cmp::Reverse(span.ended)));
+        spans
+    }
+
+    /// Returns how many spans there are.
+    pub(super) fn kept(&self) -> usize {
+        let tracks = self.desk.lock().tracks.clone();
+        tracks.iter().map(|track| track.written.lock().kept()).sum()
+    }
+
+    /// Returns how many spans found no room.
+    pub(super) fn missed(&self) -> u64 {
+        let desk = self.desk.lock();
+        let (tracks, missed) = (desk.tracks.clone(), desk.missed);
+        drop(desk);
+        tracks.iter().map(|track| track.written.lock().missed).sum::<u64>() + missed
+    }
+}
+
+impl Written {
+    /// Takes places that were dealt out.
+    fn get(&mut self, places: usize) {
+        self.room = places;
+        self.blocks.push(Vec::with_capacity(places));
+    }
+
+    fn kept(&self) -> usize {
+        self.blocks.iter().map(Vec::len).sum()
+    }
+}
+
+impl Desk {
+    /// Deals out some places. The fewer are left, the fewer at a time, so that hardly any lie with a
+    /// thread that does not use them when another one has none.
+    fn deal(&mut self) -> usize {
+        let places = (self.left / 16).clamp(1, DEAL).min(self.left);
+        self.left -= places;
+        places
+    }
+}
+
+/// Threads that were recorded keep their tracks until they make another; what is in them they do not.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        for track in &self.desk.lock().tracks {
+            let written = std::mem::take(&mut *track.written.lock());
+            drop(written);
+        }
+    }
+}
+
+/// A scope, as a timeline records it.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    recorder: Arc<Recorder>,
+    place: Arc<Place>,
+}
+
+impl Lane {
+    pub(super) fn new(recorder: &Arc<Recorder>, name: Option<Arc<str>>) -> Self {
+        let mut desk = recorder.desk.lock();
+        let number = desk.scopes;
+        desk.scopes += 1;
+        drop(desk);
+        let place = Arc::new(Place { name, number });
+        Lane { recorder: Arc::clone(recorder), place }
+    }
+
+    /// A place in the same timeline for a scope inside this one.
+    pub(crate) fn inside(&self, name: Option<Arc<str>>) -> Self {
+        Lane::new(&self.recorder, name)
+    }
+
+    /// Returns the present as a stamp.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::at(self.recorder.clock())
+    }
+
+    /// Begins a task, or an item.
+    pub(crate) fn begin(&self) -> Begun<'_> {
+        Begun { lane: self, began: self.recorder.clock() }
+    }
+
+    /// Enters a future that has ended now, on this thread.
+    pub(crate) fn future_ended(
+        &self,
+        index: u64,
+        label: &Label,
+        began: Stamp,
+        outcome: OutcomeKind,
+    ) {
+        let ended = self.recorder.clock();
+        let began = began.up_to(ended).unwrap_or(ended);
+        let spawned = label.stamp();
+        let mark = Mark { index, began, ended, source: 0, spawned, outcome, is_future: true };
+        self.recorder.record(mark, &self.place, label);
+    }
+}
+
+/// A task, or an item, that has begun on this thread.
+pub(crate) struct Begun<'a> {
+    lane: &'a Lane,
+    began: u64,
+}
+
+impl Begun<'_> {
+    /// Enters that it has ended, and begins the next one.
+    pub(crate) fn end(&mut self, index: u64, label: &Label, outcome: OutcomeKind) {
+        let Lane { recorder, place } = self.lane;
+        let (began, ended, spawned) = (self.began, recorder.clock(), label.stamp());
+        let mark = Mark { index, began, ended, source: 0, spawned, outcome, is_future: false };
+        recorder.record(mark, place, label);
+        self.began = ended;
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_takes_no_more_memory_than_is_said() {
+        assert!(size_of::<Mark>() <= 40);
+        assert!(size_of::<Source>() <= 24);
+    }
+
+    #[test]
+    fn all_places_are_dealt_out_and_no_more() {
+        for capacity in [0, 1, 15, 16, 5_000, 1_000_000] {
+            let recorder = Recorder::new(capacity);
+            let mut desk = recorder.desk.lock();
+            let mut dealt = 0;
+            while desk.left > 0 {
+                let places = desk.deal();
+                assert!((1..=DEAL).contains(&places));
+                dealt += places;
+            }
+            assert_eq!((dealt, desk.deal()), (capacity, 0));
+        }
+    }
+
+    #[test]
+    fn a_timeline_that_is_gone_leaves_nothing_with_its_threads() {
+        let site = std::panic::Location::caller();
+        let (label, outcome) = (Label::named("kept", site), OutcomeKind::Value);
+        let recorder = Arc::new(Recorder::new(10));
+        let lane = Lane::new(&recorder, None);
+        lane.begin().end(0, &label, outcome);
+        assert_eq!(recorder.spans().len(), 1);
+        let track = Arc::downgrade(&recorder.desk.lock().tracks[0]);
+        drop((recorder, lane));
+        let left = track.upgrade().expect("this thread has it still");
+        let written = left.written.lock();
+        assert_eq!((written.kept(), written.sources.len()), (0, 0));
+        drop(written);
+        drop(left);
+        // The next timeline makes this thread forget it.
+        let recorder = Arc::new(Recorder::new(10));
+        Lane::new(&recorder, None).begin().end(0, &label, outcome);
+        assert!(track.upgrade().is_none());
+    }
+}
