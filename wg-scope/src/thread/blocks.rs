@@ -269,11 +269,12 @@ mod tests {
 
         let strict = put(Strict([1; 64]));
         assert_eq!(strict.addr().get() % 64, 0);
-        // SAFETY: They come from `put`, and nobody uses them.
-        unsafe {
-            assert_eq!(Held::of(strict).0.as_ref().0[63], 1);
-            drop(Held::of(put([7_u8; 4096])));
-        }
+        // SAFETY: It comes from `put`, and nobody uses it.
+        let strict = unsafe { Held::of(strict) };
+        assert_eq!((*strict).0[63], 1);
+        let large = put([7_u8; 4096]);
+        // SAFETY: As above.
+        drop(unsafe { Held::of(large) });
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn a_span_says_how_its_task_ended() {
         let told = s.task("told").spawn(move || {
             gone.recv().unwrap_err();
             let late = s.spawn(|| Ok(()));
-            Ok::<_, io::Error>(late.join()?)
+            late.join().map_err(io::Error::from)
         });
         s.cancel("enough");
         s.task("unbegun").spawn(|| Ok(()));
