@@ -84,10 +84,10 @@ fn a_span_says_how_its_task_ended() {
     });
     let stopped = wg::options().timeline(&timeline).try_scope(|s| {
         let (go, gone) = channel::<()>();
-        let told = s.task("told").spawn(move || {
+        let told = s.task("told").spawn(move || -> io::Result<()> {
             gone.recv().unwrap_err();
             let late = s.spawn(|| Ok(()));
-            late.join().map_err(io::Error::from)
+            late.join()
         });
         s.cancel("enough");
         s.task("unbegun").spawn(|| Ok(()));
