@@ -12,7 +12,7 @@ use std::mem;
 use std::time::Instant;
 
 use slab::Slab;
-use wg_core::sync::{Mutex, MutexGuard, Thread};
+use wg_core::sync::{Mutex, MutexGuard, Thread, times};
 
 pub(super) use self::hand::{Hand, OwnHand};
 use self::inlet::Inlet;
@@ -79,6 +79,9 @@ const fn own_key(index: u64) -> u64 {
     2 * index + 1
 }
 
+/// From how many tasks on a scope has use for its inlet: with few, one lock is less than two.
+const LONG: u64 = times(32) as u64 - 1;
+
 /// From which limit on whoever waits for room is woken when there is much, and not for each place.
 const MANY: usize = 8;
 
@@ -120,8 +123,6 @@ pub(super) struct Next {
     pub(super) job: Job,
     pub(super) index: u64,
     pub(super) begun: Begun,
-    /// How many more were laid in the runner's hand.
-    pub(super) more: usize,
 }
 
 /// What became of a wish to begin a task in place.
@@ -335,7 +336,7 @@ impl Queue {
         inner.expects = true;
         inner.lists.entries.push_back(Entry::of(job, index));
         let follow = inner.after_push(most);
-        if !inner.wants_somebody(most) {
+        if inner.spawned >= LONG && !inner.wants_somebody(most) {
             self.inlet.open(&mut inner);
         }
         (index, follow)

@@ -23,25 +23,18 @@ impl Client for Shared {
         let _frame = frame::enter(&self, Role::Task);
         let hand = OwnHand::new();
         let mut begun = None;
-        // How often in a row it has found few, up to `OFTEN`.
-        let mut few = 0;
         loop {
             work_in_hand(&hand, begun);
-            if few == OFTEN {
-                repeat_n((), PAUSE).for_each(|()| std::hint::spin_loop());
-            }
             let (next, follow, stays) = self.queue.next_or_detach(begun.take(), &hand);
             self.follow(follow);
             let next = if next.is_none() && stays { linger(&self, &hand) } else { next };
-            let Some(Next { job, index, begun: now, more }) = next else {
-                few = 0;
+            let Some(Next { job, index, begun: now }) = next else {
                 if stays {
                     continue;
                 }
                 break;
             };
             begun = Some(now);
-            few = if more < FEW && !self.is_limited() { OFTEN.min(few + 1) } else { 0 };
             job.run(index);
         }
     }
@@ -65,14 +58,6 @@ impl Client for Shared {
 /// models it does not: where threads take turns in all orders, this is one of them.
 const SPINS: usize = times(102) - times(2);
 
-/// How often in a row a runner must find so few tasks that it lets more gather before it comes again:
-/// whoever spawns them is slowed down by meeting it, by more than small tasks take.
-const OFTEN: usize = 4;
-const FEW: usize = 8;
-
-/// For how many turns it does so, a few microseconds; not in models.
-const PAUSE: usize = times(302) - times(2);
-
 /// How often a runner lets others have its core, and looks again, before it goes away; not in models.
 const LOOKS: usize = times(34) - times(2);
 
@@ -95,7 +80,7 @@ fn linger(scope: &Arc<Shared>, hand: &OwnHand) -> Option<Next> {
 /// Runs one task of this scope here, if one may begin.
 pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
     let (next, _) = scope.queue.next(None, None);
-    let Some(Next { job, index, begun, .. }) = next else { return false };
+    let Some(Next { job, index, begun }) = next else { return false };
     with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
         job.run(index);
@@ -164,7 +149,7 @@ fn work_off(scope: &Arc<Shared>) {
     }
     with_room(scope, move || {
         let _frame = frame::enter(scope, Role::Task);
-        while let Some(Next { job, index, begun, .. }) = next.take() {
+        while let Some(Next { job, index, begun }) = next.take() {
             job.run(index);
             work_in_hand(&hand, Some(begun));
             let (after, follow) = scope.queue.next(Some(begun), Some(&hand));

@@ -84,7 +84,7 @@ impl Inner {
         self.waiting -= 1;
         self.taken = self.taken.wrapping_add(1);
         let begun = self.begin(job.info(index));
-        Some(Next { job, index, begun, more: 0 })
+        Some(Next { job, index, begun })
     }
 
     /// Takes several tasks, and begins the first. Half is left, for others.
@@ -104,7 +104,7 @@ impl Inner {
         self.lists.full.push(key);
         self.slots.begin();
         self.at_work += 1;
-        Some(Next { job, index, begun: Begun::Several(key), more: several - 1 })
+        Some(Next { job, index, begun: Begun::Several(key) })
     }
 
     /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
