@@ -122,6 +122,24 @@ struct Inner {
     sentinel: Sentinel,
 }
 
+/// A thread that counts as one that works for a scope, though it was not lent.
+pub(super) struct CountedIn {
+    pool: &'static Pool,
+    /// That of the process, and the pool is of it.
+    generation: usize,
+    place: u64,
+}
+
+impl Drop for CountedIn {
+    fn drop(&mut self) {
+        // A child that was forked meanwhile has a pool of its own, and this one's lock may be held by a
+        // thread that does not exist there.
+        if self.generation == generation() {
+            self.pool.leave(self.place);
+        }
+    }
+}
+
 /// A thread and the scope it works for.
 struct Lent {
     client: Arc<dyn Client>,
@@ -146,6 +164,14 @@ impl Inner {
             next: 0,
             sentinel: Sentinel::Absent,
         }
+    }
+
+    /// Enters a thread that works for a scope from now on.
+    fn enter(&mut self, client: &Arc<dyn Client>, probe: &Arc<Probe>) -> u64 {
+        let place = self.next;
+        self.next += 1;
+        self.lent.insert(place, Lent { client: Arc::clone(client), probe: Arc::clone(probe) });
+        place
     }
 
     /// Every scope that has or wants a runner, once each.
@@ -259,6 +285,18 @@ impl Pool {
         sync::spawn(name, self.stack, move || main(self))
     }
 
+    /// Counts this thread as one that works for a scope, as long as what is returned lives: it is looked
+    /// at as those are that are lent.
+    pub(super) fn count_in(&'static self, client: &Arc<dyn Client>) -> CountedIn {
+        let place = self.inner.lock().enter(client, &Arc::new(Probe::of_this_thread()));
+        CountedIn { pool: self, generation: generation(), place }
+    }
+
+    fn leave(&self, place: u64) {
+        let lent = self.inner.lock().lent.remove(&place);
+        drop(lent);
+    }
+
     /// The life of a thread of the pool.
     fn runner(&'static self) {
         stack::made(self.stack);
@@ -267,16 +305,10 @@ impl Pool {
         let mut deadline = now() + KEEP_ALIVE;
         loop {
             if let Some(client) = inner.requests.pop_front() {
-                let place = inner.next;
-                inner.next += 1;
-                let lent = Lent { client: Arc::clone(&client), probe: Arc::clone(&probe) };
-                inner.lent.insert(place, lent);
+                let place = inner.enter(&client, &probe);
                 drop(inner);
                 client.work();
-                inner = self.inner.lock();
-                let lent = inner.lent.remove(&place);
-                drop(inner);
-                drop(lent);
+                self.leave(place);
                 inner = self.inner.lock();
                 deadline = now() + KEEP_ALIVE;
             } else if now() < deadline {
@@ -343,9 +375,10 @@ impl Pool {
         // Asking the system takes long where many are lent, so it is done without the lock.
         let lent = inner.lent.values().map(|it| (address(&it.client), Arc::clone(&it.probe)));
         let lent: Vec<_> = lent.collect();
+        // Those who were called and have not woken up wait for a core.
+        let mut busy = inner.coming;
         drop(inner);
         // Where the system does not say, a runner counts as computing: patience has to do.
-        let mut busy = 0;
         // How many of a scope's runners are there, and how many of them compute.
         let mut at_work = BTreeMap::new();
         for (client, probe) in lent {

@@ -1,6 +1,13 @@
 //! Whether a thread computes or is blocked, where the system tells.
 
-/// Tells of the thread that made it, to another thread.
+#[cfg(target_os = "linux")]
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::FileExt;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
+
+/// Tells of the thread that made it, to another thread, as long as it lives.
 #[derive(Debug)]
 pub(super) struct Probe(Option<Source>);
 
@@ -29,24 +36,32 @@ impl Probe {
     }
 }
 
+/// The file that tells of a thread is opened when somebody first looks: most are never looked at.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
-struct Source(std::fs::File);
+struct Source {
+    thread: u32,
+    file: OnceLock<Option<File>>,
+}
 
 #[cfg(target_os = "linux")]
 impl Source {
     fn of_this_thread() -> Option<Self> {
-        std::fs::File::open("/proc/thread-self/stat").ok().map(Source)
+        let thread = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+        Some(Source { thread, file: OnceLock::new() })
+    }
+
+    fn file(&self) -> Option<&File> {
+        let open = || File::open(format!("/proc/self/task/{}/stat", self.thread)).ok();
+        self.file.get_or_init(open).as_ref()
     }
 
     /// The file reads `number (name) state …`, and the name may contain anything. The state is
     /// sampled, not summed up: processor times are brought up to date a few hundred times a second
     /// only, which is too seldom for a look every millisecond.
     fn is_runnable(&self) -> Option<bool> {
-        use std::os::unix::fs::FileExt;
-
         let mut text = [0; 128];
-        let length = self.0.read_at(&mut text, 0).ok()?;
+        let length = self.file()?.read_at(&mut text, 0).ok()?;
         let name_end = text[..length].iter().rposition(|&byte| byte == b')')?;
         text.get(name_end + 2).map(|&state| state == b'R')
     }

@@ -17,6 +17,7 @@ use crate::policy::Policy;
 use crate::task_info::Label;
 use crate::thread::crew::Posting;
 use crate::thread::entry::Entry;
+use crate::thread::pool::{Client, CountedIn, Pool};
 use crate::thread::runner::finish;
 use crate::thread::scope::Scope;
 use crate::thread::shared::Shared;
@@ -315,8 +316,11 @@ where
         let work = Mapping::new(feed, self.budget, function);
         let scope = Scope::of(&entry);
         let crew = scope.crew(label.clone(), most, &work);
+        // This thread works, too. If it did not count, a core would seem idle, and others would come.
+        let counted_in = (shares > 1).then(|| count_in(entry.shared()));
         let posted = entry.run(|| crew.begin(shares));
         finish(entry.shared());
+        drop(counted_in);
         crew.dismiss();
         drop(crew);
         let scope = Arc::clone(entry.shared());
@@ -341,6 +345,12 @@ where
         };
         Finished { done, failed: conclusion.failed, lowest, lost, echo, items, scope, site }
     }
+}
+
+/// Counts this thread among those that work for a scope, as long as what is returned lives.
+fn count_in(scope: &Arc<Shared>) -> CountedIn {
+    let client = Arc::clone(scope) as Arc<dyn Client>;
+    Pool::of_this_process(scope.stack).count_in(&client)
 }
 
 impl<R, E> Finished<R, E> {
