@@ -280,9 +280,9 @@ impl<C: futures::Drive + Send + Sync + 'static> Holds<C> for Tokio {
 }
 
 impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
-    fn take(shared: &Arc<Shared<Self>>, whole: W) {
+    fn take(shared: &Arc<Shared<Self>>, whole: W) -> JoinHandle<()> {
         // Where the runtime is shut down the child is dropped here, which ends it.
-        drop(shared.place.runtime.spawn(whole));
+        shared.place.runtime.spawn(whole)
     }
 }
 
@@ -290,9 +290,11 @@ impl Polls for Tokio {
     type Child = Sendable<'static>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = JoinHandle<()>;
+    type Kept = JoinHandle<()>;
     type Drive<B: Future> = Drive<B>;
 
     const DROPS: bool = false;
+    const LISTS: usize = 16;
 
     fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<JoinHandle<()>> {
         // Where the runtime is shut down the child is dropped here, which ends it.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use wg_core::sync::Mutex;
 
 pub(crate) use super::child::{Drive, Join, Where, Whose};
-use super::line::{Entry, Key, Opened};
+use super::line::{By, Entry, Key, Opened};
 use super::place::{Holds, Polls, Takes};
 use super::placed::Placed;
 use super::shared::{Shared, Standing};
@@ -30,6 +30,9 @@ pub(crate) struct Cell<P: Polls, F: Future, S> {
     ending: Ending<F::Output, S>,
     stage: Mutex<Stage<F>>,
 }
+
+/// A child that was spawned, and what its handle keeps of it.
+pub(crate) type Spawned<P, F, S> = (Arc<Cell<P, F, S>>, Option<<P as Polls>::Kept>);
 
 enum Stage<F> {
     /// In the hands of its place, and its future with it: nobody else ever polls that. Or it has ended
@@ -74,7 +77,12 @@ where
 {
     /// Spawns a child. Where it may begin its place gets its future as well; otherwise that is kept
     /// here, for whoever comes to poll it.
-    pub(crate) fn spawn(shared: &Arc<Shared<P>>, label: Label, future: F, settle: S) -> Arc<Self>
+    pub(crate) fn spawn(
+        shared: &Arc<Shared<P>>,
+        label: Label,
+        future: F,
+        settle: S,
+    ) -> Spawned<P, F, S>
     where
         P: Takes<Placed<P, F, S>>,
     {
@@ -85,12 +93,12 @@ where
             Arc::get_mut(&mut cell).expect("nobody else has it yet").index = index;
             cell.child()
         });
-        if let Opened::Begins(key) = opened {
-            P::take(shared, Placed::new(&cell, future, key));
-            return cell;
+        if let Opened::Begins(key, counts) = opened {
+            let kept = P::take(shared, Placed::new(&cell, future, key, counts));
+            return (cell, Some(kept));
         }
         *cell.stage.lock() = Stage::Polled;
-        let counts = !matches!(opened, Opened::Refused);
+        let counts = if let Opened::Refused = opened { By::Nobody } else { By::Line };
         let standing = Standing { key: None, has_slot: false, counts };
         let future = Box::pin(future);
         let rest = Box::new(Rest { future, standing, number: 0, began: Stamp::NEVER, told: false });
@@ -98,7 +106,7 @@ where
             Opened::Waits => cell.submit(rest, false),
             _ => cell.end(*rest, Ok(None)),
         }
-        cell
+        (cell, None)
     }
 
     /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:

@@ -299,9 +299,11 @@ macro_rules! in_task {
             type Child = $crate::futures::Held<dyn $crate::futures::Drive $($send)* $($sync)* + $env>;
             type Joined<T> = dyn $crate::futures::Join<T> $($send)* $($sync)* + $env;
             type Handle = ();
+            type Kept = ();
             type Drive<B: Future> = $crate::futures::InTaskDrive<Self, B>;
 
             const DROPS: bool = true;
+            const LISTS: usize = 1;
 
             fn start(
                 shared: &::std::sync::Arc<$crate::futures::Shared<Self>>,

@@ -1,32 +1,29 @@
-//! Who may run: a limit, those that run, and those that wait for a slot.
+//! Who may run: a limit, and those that wait for a slot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
 
-use slab::Slab;
-use wg_core::sync::now;
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use crate::task_info::TaskInfo;
+pub(crate) use super::roll::Key;
+use super::roll::Roll;
 
-/// The children of one scope.
-pub(crate) struct Line<C, H> {
+/// The children of one scope that wait, and how many may run.
+pub(crate) struct Line<C> {
     limit: usize,
+    /// Whether slots are counted: not before there is a limit.
+    limited: bool,
     /// Slots that are taken.
     taken: usize,
     /// By their numbers: whoever begins in place leaves the line from its midst.
     waiting: BTreeMap<i64, C>,
     /// How many of those that wait have not been begun in place.
     queued: usize,
-    running: Slab<Running<C, H>>,
-    /// Since when those run, by their numbers, that somebody has looked at: a clock for every task
-    /// would cost more than a small task.
-    since: BTreeMap<u64, Instant>,
     spawned: u64,
-    /// How many of those have not ended, and by what they are together a member of the scope's group.
+    /// How many of those have not ended that no list counts, and by what they are together a member of
+    /// the scope's group.
     open: usize,
     token: Option<OwnedToken>,
     /// How many have begun.
@@ -36,38 +33,29 @@ pub(crate) struct Line<C, H> {
     behind: i64,
     /// Those who wait for room.
     hopeful: Vec<Waker>,
-    /// Whether those that run have been stopped.
-    stopped: bool,
     /// Whether somebody is giving away the slots that are free.
     filling: bool,
 }
 
-/// A child that has begun and not ended.
-struct Running<C, H> {
-    child: C,
-    number: u64,
-    /// By what its place stops it, where the child does not know that itself.
-    stop: Option<H>,
-}
-
-/// Where a child stands among those that run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    place: usize,
-    /// Another may have the place by now; nobody ever has the number.
-    number: u64,
-}
-
 /// What becomes of a task that is spawned.
 pub(crate) enum Opened {
-    /// It has a slot.
-    Begins(Key),
+    /// It has a slot. The list in which it is counts it, or the line.
+    Begins(Key, By),
     /// It is to wait for one.
     Waits,
     /// It is not to begin.
     Skipped,
     /// The scope has ended.
     Refused,
+}
+
+/// Who counts a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    List,
+    Line,
+    /// The scope had ended before there was the task.
+    Nobody,
 }
 
 /// How a child enters.
@@ -77,23 +65,14 @@ pub(crate) enum Entry {
     Waits(i64),
 }
 
-/// How many children a scope has had, and where they are.
-#[derive(Clone, Copy)]
-pub(crate) struct Numbers {
-    pub(crate) spawned: u64,
-    pub(crate) waiting: usize,
-    pub(crate) running: usize,
-}
-
-impl<C: Child, H> Line<C, H> {
+impl<C: Child> Line<C> {
     pub(crate) fn new(limit: usize) -> Self {
         Line {
             limit,
+            limited: limit != usize::MAX,
             taken: 0,
             waiting: BTreeMap::new(),
             queued: 0,
-            running: Slab::new(),
-            since: BTreeMap::new(),
             spawned: 0,
             open: 0,
             token: None,
@@ -101,7 +80,6 @@ impl<C: Child, H> Line<C, H> {
             before: -1,
             behind: 0,
             hopeful: Vec::new(),
-            stopped: false,
             filling: false,
         }
     }
@@ -114,32 +92,38 @@ impl<C: Child, H> Line<C, H> {
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
     /// begin. `make` makes the child of the number.
-    pub(crate) fn open(
+    pub(crate) fn open<H>(
         &mut self,
+        roll: &Roll<C, H>,
         group: &Arc<WaitGroup>,
         begins: impl FnOnce(u64) -> bool,
         make: impl FnOnce(u64) -> C,
     ) -> Opened {
         let index = self.number();
         let child = make(index);
+        if group.is_closed() {
+            return Opened::Refused;
+        }
+        let begins = begins(index);
+        if begins && !self.limited {
+            let number = self.begin();
+            let key = roll.enter_and_count(child, number, group);
+            return key.map_or(Opened::Refused, |key| Opened::Begins(key, By::List));
+        }
         if !self.count(group) {
             return Opened::Refused;
         }
-        if !begins(index) {
+        if !begins {
             return Opened::Skipped;
         }
-        if self.taken >= self.limit {
-            return Opened::Waits;
+        match self.take_slot() {
+            true => Opened::Begins(self.run(roll, child), By::Line),
+            false => Opened::Waits,
         }
-        self.taken += 1;
-        Opened::Begins(self.run(child))
     }
 
     /// Counts one more task, if the scope has not ended.
     fn count(&mut self, group: &Arc<WaitGroup>) -> bool {
-        if group.is_closed() {
-            return false;
-        }
         if self.open == 0 {
             let Ok(token) = group.try_owned_token() else { return false };
             self.token = Some(token);
@@ -148,7 +132,7 @@ impl<C: Child, H> Line<C, H> {
         true
     }
 
-    /// Discounts a task. The token of the last is to be dropped without the lock.
+    /// Discounts a task that was counted here. The token of the last is to be dropped without the lock.
     pub(crate) fn discount(&mut self) -> Option<OwnedToken> {
         self.open -= 1;
         if self.open == 0 { self.token.take() } else { None }
@@ -156,10 +140,9 @@ impl<C: Child, H> Line<C, H> {
 
     /// Gives a slot to a child, or has it wait for one: then it gets its number in the line.
     /// `first`: before all others that wait.
-    pub(crate) fn enter(&mut self, child: &C, first: bool) -> Entry {
-        if self.taken < self.limit {
-            self.taken += 1;
-            return Entry::Begins(self.run(child.clone()));
+    pub(crate) fn enter<H>(&mut self, roll: &Roll<C, H>, child: &C, first: bool) -> Entry {
+        if self.take_slot() {
+            return Entry::Begins(self.run(roll, child.clone()));
         }
         self.queued += 1;
         let number = if first {
@@ -174,14 +157,13 @@ impl<C: Child, H> Line<C, H> {
     }
 
     /// The next that waits, with a slot, if there is one. It may have been begun in place meanwhile:
-    /// then it is to be given back by [`undo`](Self::undo).
-    pub(crate) fn next(&mut self) -> Option<(C, Key)> {
-        if self.taken >= self.limit {
+    /// then it is to be undone.
+    pub(crate) fn next<H>(&mut self, roll: &Roll<C, H>) -> Option<(C, Key)> {
+        if self.waiting.is_empty() || !self.take_slot() {
             return None;
         }
         let (_, child) = self.waiting.pop_first()?;
-        self.taken += 1;
-        let key = self.run(child.clone());
+        let key = self.run(roll, child.clone());
         Some((child, key))
     }
 
@@ -192,11 +174,16 @@ impl<C: Child, H> Line<C, H> {
 
     /// Enters that one that waited with this number is begun in the slot of another. What is
     /// returned is to be dropped without the lock.
-    pub(crate) fn begin_in_place(&mut self, child: &C, number: i64) -> (Key, Option<C>) {
+    pub(crate) fn begin_in_place<H>(
+        &mut self,
+        roll: &Roll<C, H>,
+        child: &C,
+        number: i64,
+    ) -> (Key, Option<C>) {
         self.queued -= 1;
         // Somebody may have taken it out just now.
         let waited = self.waiting.remove(&number);
-        (self.run(child.clone()), waited)
+        (self.run(roll, child.clone()), waited)
     }
 
     /// The one that waits with this number.
@@ -233,46 +220,30 @@ impl<C: Child, H> Line<C, H> {
         self.filling = false;
     }
 
-    fn run(&mut self, child: C) -> Key {
-        let number = self.begun;
+    /// The number of one that begins.
+    fn begin(&mut self) -> u64 {
         self.begun += 1;
-        let place = self.running.insert(Running { child, number, stop: None });
-        Key { place, number }
+        self.begun - 1
+    }
+
+    fn run<H>(&mut self, roll: &Roll<C, H>, child: C) -> Key {
+        roll.enter(child, self.begin())
+    }
+
+    fn take_slot(&mut self) -> bool {
+        let is_free = self.taken < self.limit;
+        self.taken += usize::from(is_free && self.limited);
+        is_free
+    }
+
+    /// Enters that a slot that was counted is free.
+    pub(crate) fn free_slot(&mut self) {
+        self.taken -= 1;
     }
 
     /// Whether anybody waits for a slot, or for room.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.waiting.is_empty() || !self.hopeful.is_empty()
-    }
-
-    /// Enters by what it is stopped, if it still runs. Gives that back if it is to stop now.
-    pub(crate) fn attach(&mut self, key: Key, handle: H) -> Option<H> {
-        if self.stopped {
-            return Some(handle);
-        }
-        if let Some(running) = self.running.get_mut(key.place) {
-            if running.number == key.number {
-                running.stop = Some(handle);
-            }
-        }
-        None
-    }
-
-    /// Enters that it has ended, or does not need its slot. What is returned is to be dropped without
-    /// the lock.
-    pub(crate) fn end(&mut self, key: Key, had_slot: bool) -> impl Sized + use<C, H> {
-        self.taken -= usize::from(had_slot);
-        if !self.since.is_empty() {
-            self.since.remove(&key.number);
-        }
-        self.running.remove(key.place)
-    }
-
-    /// Those that run, and by what they are stopped. Whoever is attached from now on is to stop at
-    /// once.
-    pub(crate) fn stop(&mut self) -> Vec<(C, Option<H>)> {
-        self.stopped = true;
-        self.running.iter_mut().map(|(_, it)| (it.child.clone(), it.stop.take())).collect()
     }
 
     /// Whether a child that is spawned now would run at once.
@@ -296,27 +267,22 @@ impl<C: Child, H> Line<C, H> {
         self.limit
     }
 
-    pub(crate) fn set_limit(&mut self, limit: usize) {
+    pub(crate) fn set_limit<H>(&mut self, roll: &Roll<C, H>, limit: usize) {
         self.limit = limit;
-    }
-
-    pub(crate) fn numbers(&self) -> Numbers {
-        Numbers { spawned: self.spawned, waiting: self.queued, running: self.running.len() }
-    }
-
-    /// Begins to count the age of what runs.
-    pub(crate) fn look(&mut self) {
-        let time = now();
-        for (_, running) in &self.running {
-            self.since.entry(running.number).or_insert(time);
+        if limit != usize::MAX && !self.limited {
+            self.limited = true;
+            self.taken += roll.limit();
         }
     }
 
-    /// What runs, and since when somebody looks.
-    pub(crate) fn alive(&self, most: usize) -> Vec<(TaskInfo, Option<Instant>)> {
-        let since = |number| self.since.get(&number).copied();
-        let running = self.running.iter().map(|(_, it)| (it.child.info(), since(it.number)));
-        running.take(most).collect()
+    /// How many were spawned.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.spawned
+    }
+
+    /// How many wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
     }
 
     /// The first of those that wait.

@@ -4,8 +4,8 @@
 //! From the surface down: `surface` (starting tasks), `try_scope`, `scope`, `steer` (watching and
 //! cancelling), `task` (their handles) → `run` (a scope from its beginning to its end) → `placed` (one
 //! future in the hands of its place) and `cell` (one on its way to its end, wherever it is) →
-//! `shared` (what a scope's parts share) → `line` (who may run) and `signal` (waking the scope's own
-//! future).
+//! `shared` (what a scope's parts share) → `line` (who may run), `roll` (who does) and `signal` (waking
+//! the scope's own future).
 
 mod cell;
 pub(crate) mod child;
@@ -19,6 +19,7 @@ mod results;
 mod results_spawner;
 mod results_surface;
 mod results_try;
+mod roll;
 pub(crate) mod run;
 mod scope;
 mod shared;

@@ -160,9 +160,11 @@ impl Polls for Threads {
     type Child = Sendable<'static>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = Arc<Hand>;
+    type Kept = ();
     type Drive<B: Future> = Body<B>;
 
     const DROPS: bool = false;
+    const LISTS: usize = 2;
 
     fn start(shared: &Arc<Shared<Self>>, child: Sendable<'static>) -> Option<Arc<Hand>> {
         Some(shared.place.poll(Box::pin(Driven::new(child))))
@@ -254,7 +256,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    AsyncTask::<Threads, _>::new(s.start(Label::at(Location::caller()), task, Plain))
+    let (cell, kept) = s.start(Label::at(Location::caller()), task, Plain);
+    AsyncTask::<Threads, _>::new(cell, kept)
 }
 
 /// Whoever goes to sleep has been told, or will be woken: a ring between the last look and the sleep
@@ -319,6 +322,28 @@ fn rule_09_at_a_limit_of_one_tasks_follow_each_other() {
                     ran.fetch_add(1, Relaxed);
                     narrow.leave();
                 }));
+            }
+        });
+        assert_eq!(ran.load(Relaxed), 2);
+        left.join();
+    });
+}
+
+/// A limit comes while a task runs, or ends: whoever begins after that begins after its end.
+#[test]
+fn rule_09_a_limit_that_comes_late_counts_what_runs() {
+    explore(2, || {
+        let narrow = Arc::new(Narrow::default());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let left = scope(&options(), async |s| {
+            for _ in 0..2 {
+                let (narrow, ran) = (Arc::clone(&narrow), Arc::clone(&ran));
+                drop(start(&s, async move {
+                    narrow.enter();
+                    ran.fetch_add(1, Relaxed);
+                    narrow.leave();
+                }));
+                s.set_limit(1);
             }
         });
         assert_eq!(ran.load(Relaxed), 2);

@@ -29,12 +29,19 @@ pub(crate) trait Polls: Sized {
     /// By what a child is stopped that this place polls.
     type Handle;
 
+    /// What the handle of a child keeps that this place got with its future: what the place has for it
+    /// is best freed where it was made. To drop it does nothing to the child.
+    type Kept;
+
     /// Polls the body, and sees to it that the children are, until all have ended.
     type Drive<B: Future>: Future<Output = B::Output>;
 
     /// Whether it drops the children that it has, together with their futures, when they are to stop;
     /// otherwise they end when they are woken.
     const DROPS: bool;
+
+    /// In how many lists those are that run: as many as keep apart those who spawn and those who end.
+    const LISTS: usize;
 
     /// Has a child polled until it has ended.
     fn start(shared: &Arc<Shared<Self>>, child: Self::Child) -> Option<Self::Handle>;
@@ -59,5 +66,5 @@ pub(crate) trait Holds<C>: Polls {
 /// A place that can take such futures, each of a child of its own.
 pub(crate) trait Takes<W: Future<Output = ()>>: Polls {
     /// Has a child polled until it has ended.
-    fn take(shared: &Arc<Shared<Self>>, whole: W);
+    fn take(shared: &Arc<Shared<Self>>, whole: W) -> Self::Kept;
 }

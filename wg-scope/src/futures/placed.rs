@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::cell::Cell;
-use super::line::Key;
+use super::line::{By, Key};
 use super::place::Polls;
 use super::shared::Standing;
 use crate::context::{self, Role};
@@ -28,6 +28,7 @@ pin_project! {
         key: Key,
         // When it was first polled, if it was.
         began: Stamp,
+        counts: By,
         // Whether it has waited, and may be told to stop.
         waits: bool,
         told: bool,
@@ -43,9 +44,9 @@ pin_project! {
 }
 
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
-    pub(super) fn new(cell: &Arc<Cell<P, F, S>>, future: F, key: Key) -> Self {
+    pub(super) fn new(cell: &Arc<Cell<P, F, S>>, future: F, key: Key, counts: By) -> Self {
         let (cell, future) = (Arc::clone(cell), Some(future));
-        Placed { cell, future, key, began: Stamp::NEVER, waits: false, told: false }
+        Placed { cell, future, key, counts, began: Stamp::NEVER, waits: false, told: false }
     }
 
     fn end(self: Pin<&mut Self>, result: Result<Option<F::Output>, Payload>) {
@@ -55,7 +56,7 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
             this.cell.tell_nobody();
         }
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        let standing = Standing { key: Some(*this.key), has_slot: true, counts: true };
+        let standing = Standing { key: Some(*this.key), has_slot: true, counts: *this.counts };
         this.cell.conclude(dropped, result, *this.told, *this.began, &standing);
     }
 }

@@ -78,7 +78,8 @@ impl<P: Place, T> AsyncSpawner<P, T> {
             let ticket = self.outlet.enlist();
             let number = usize::try_from(ticket.number).unwrap_or(usize::MAX);
             let deliver = Deliver { outlet: Arc::clone(&self.outlet), ticket, keep };
-            Cell::spawn(&self.shared, label, task, deliver).leave();
+            let (cell, _) = Cell::spawn(&self.shared, label, task, deliver);
+            cell.leave();
             number
         })
     }

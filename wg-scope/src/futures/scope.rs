@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::cell::Cell;
+use super::cell::{Cell, Spawned};
 use super::place::{Holds, Place, Takes};
 use super::placed::Placed;
 use super::shared::Shared;
@@ -38,7 +38,7 @@ impl<P: Place> AsyncScope<P> {
         &self.shared
     }
 
-    pub(crate) fn start<F, S>(&self, label: Label, future: F, settle: S) -> Arc<Cell<P, F, S>>
+    pub(crate) fn start<F, S>(&self, label: Label, future: F, settle: S) -> Spawned<P, F, S>
     where
         P: Holds<Cell<P, F, S>> + Takes<Placed<P, F, S>>,
         F: Future,

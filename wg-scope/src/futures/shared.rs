@@ -10,8 +10,9 @@ use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use super::line::{Entry, Key, Line, Numbers, Opened};
+use super::line::{By, Entry, Key, Line, Opened};
 use super::place::Polls;
+use super::roll::Roll;
 use super::signal::Signal;
 use crate::cause::Cause;
 use crate::context;
@@ -26,7 +27,9 @@ pub(crate) struct Shared<P: Polls> {
     /// The tasks that have not ended.
     pub(crate) group: Arc<WaitGroup>,
     pub(crate) signal: Arc<Signal>,
-    line: Mutex<Line<P::Child, P::Handle>>,
+    /// Whoever is at both locks this one first.
+    line: Mutex<Line<P::Child>>,
+    roll: Roll<P::Child, P::Handle>,
     pub(crate) place: P,
     /// How long tasks that run have after a cancel.
     pub(crate) grace: Option<Duration>,
@@ -42,6 +45,7 @@ impl<P: Polls> Shared<P> {
             group: Arc::new(WaitGroup::new()),
             signal: Arc::default(),
             line: Mutex::new(Line::new(limit)),
+            roll: Roll::new(P::LISTS, limit != usize::MAX),
             place,
             grace: options.grace,
         })
@@ -55,7 +59,8 @@ impl<P: Polls> Shared<P> {
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
     /// begin. `make` makes the child of the number, under the line's lock.
     pub(crate) fn open(&self, make: impl FnOnce(u64) -> P::Child) -> Opened {
-        self.line.lock().open(&self.group, |index| !self.skips(index), make)
+        let begins = |index| !self.skips(index);
+        self.line.lock().open(&self.roll, &self.group, begins, make)
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -85,7 +90,7 @@ impl<P: Polls> Shared<P> {
 
     /// Gives a slot to a child, or a place in the line. `first`: before all others that wait.
     pub(crate) fn enter(&self, child: &P::Child, first: bool) -> Entry {
-        self.line.lock().enter(child, first)
+        self.line.lock().enter(&self.roll, child, first)
     }
 
     /// As [`enter`](Self::enter); `note` hears of a place in the line, under its lock.
@@ -96,7 +101,7 @@ impl<P: Polls> Shared<P> {
         note: impl FnOnce(i64, i64),
     ) -> Entry {
         let mut line = self.line.lock();
-        let entry = line.enter(child, first);
+        let entry = line.enter(&self.roll, child, first);
         if let Entry::Waits(number) = entry {
             note(number, line.lowest().unwrap_or(number));
         }
@@ -119,7 +124,7 @@ impl<P: Polls> Shared<P> {
     /// Has a child polled by its place.
     pub(crate) fn start(self: &Arc<Self>, child: P::Child, key: Key) {
         if let Some(handle) = P::start(self, child) {
-            let late = self.line.lock().attach(key, handle);
+            let late = self.roll.attach(key, handle);
             late.into_iter().for_each(P::stop);
         }
     }
@@ -127,7 +132,7 @@ impl<P: Polls> Shared<P> {
     /// Enters that a child that waited is begun in the slot of another.
     pub(crate) fn begin_in_place(&self, child: &P::Child, number: i64) -> Key {
         let mut line = self.line.lock();
-        let (key, waited) = line.begin_in_place(child, number);
+        let (key, waited) = line.begin_in_place(&self.roll, child, number);
         let hopeful = line.hopeful();
         drop(line);
         drop(waited);
@@ -152,32 +157,31 @@ impl<P: Polls> Shared<P> {
 
     /// Enters the end of a child, or that it waits again, and gives its slot to the next.
     pub(crate) fn end(self: &Arc<Self>, key: Option<Key>, had_slot: bool) {
-        let Some(key) = key else { return };
-        let mut line = self.line.lock();
-        let ended = line.end(key, had_slot);
-        let is_wanted = line.is_wanted();
-        drop(line);
-        drop(ended);
-        if had_slot && is_wanted {
-            self.fill();
-        }
+        self.end_task(&Standing { key, has_slot: had_slot, counts: By::Nobody });
     }
 
     /// As [`end`](Self::end), for a task, of which nothing of the user's is left: it does not count any
     /// more, if it did.
     pub(crate) fn end_task(self: &Arc<Self>, standing: &Standing) {
         let Standing { key, has_slot, counts } = *standing;
-        let mut line = self.line.lock();
-        let ended = key.map(|key| line.end(key, has_slot));
-        if has_slot && line.is_wanted() {
-            // The scope is not to end while somebody is still giving its slots away.
-            drop(line);
-            self.fill();
-            line = self.line.lock();
+        let left = key.map(|key| self.roll.leave(key, counts == By::List));
+        let frees = has_slot && left.as_ref().is_some_and(|left| left.limited);
+        let mut last = left.and_then(|left| left.token);
+        if frees || counts == By::Line {
+            let mut line = self.line.lock();
+            if frees {
+                line.free_slot();
+                if line.is_wanted() {
+                    // The scope is not to end while somebody is still giving its slots away.
+                    drop(line);
+                    self.fill();
+                    line = self.line.lock();
+                }
+            }
+            if counts == By::Line {
+                last = line.discount();
+            }
         }
-        let last = if counts { line.discount() } else { None };
-        drop(line);
-        drop(ended);
         if last.is_some() {
             // Those who wait for all may have wakers that panic.
             drop_caught(last).unwrap_or_else(discard);
@@ -196,7 +200,7 @@ impl<P: Polls> Shared<P> {
         }
         loop {
             let mut line = self.line.lock();
-            let next = line.next();
+            let next = line.next(&self.roll);
             if next.is_none() {
                 line.end_filling();
             }
@@ -214,8 +218,8 @@ impl<P: Polls> Shared<P> {
             self.start(child, key);
         } else {
             // Its joiner was faster.
-            let undone = self.line.lock().end(key, true);
-            drop(undone);
+            drop(self.roll.leave(key, false));
+            self.line.lock().free_slot();
         }
     }
 
@@ -232,7 +236,7 @@ impl<P: Polls> Shared<P> {
     /// Drops what runs, as soon as it is not being polled.
     pub(crate) fn stop(&self) {
         self.signal.stop();
-        let running = self.line.lock().stop();
+        let running = self.roll.stop();
         for (child, handle) in running {
             match handle {
                 Some(handle) => P::stop(handle),
@@ -258,12 +262,15 @@ impl<P: Polls> Shared<P> {
     }
 
     pub(crate) fn set_limit(self: &Arc<Self>, limit: usize) {
-        self.line.lock().set_limit(limit);
+        self.line.lock().set_limit(&self.roll, limit);
         self.fill();
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let Numbers { spawned, waiting, running } = self.line.lock().numbers();
+        let line = self.line.lock();
+        // Under the line's lock, so that nobody begins meanwhile.
+        let (spawned, waiting, running) = (line.spawned(), line.queued(), self.roll.len());
+        drop(line);
         let spawned = usize::try_from(spawned).unwrap_or(usize::MAX);
         let ended = spawned.saturating_sub(waiting + running);
         Counts { spawned, waiting, running, ended }
@@ -271,13 +278,13 @@ impl<P: Polls> Shared<P> {
 
     /// Begins to count the age of what runs.
     pub(crate) fn look(&self) {
-        self.line.lock().look();
+        self.roll.look();
     }
 
     pub(crate) fn alive(&self) -> StillRunning {
-        let mut line = self.line.lock();
-        line.look();
-        let running = line.alive(NAMED);
+        let line = self.line.lock();
+        self.roll.look();
+        let running = self.roll.alive(NAMED);
         let waiting = line.first(NAMED - running.len());
         drop(line);
         let time = now();
@@ -297,8 +304,7 @@ pub(crate) struct Standing {
     /// Where it stands among those that run, if it does.
     pub(crate) key: Option<Key>,
     pub(crate) has_slot: bool,
-    /// False if the scope had ended before there was the task.
-    pub(crate) counts: bool,
+    pub(crate) counts: By,
 }
 
 fn wake(wakers: Vec<Waker>) {

@@ -21,7 +21,8 @@ macro_rules! surface {
                 F::Output: $($send)* $env,
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
-                $crate::AsyncTask::<$place, _>::new(self.start(label, task, $crate::settle::Plain))
+                let (cell, kept) = self.start(label, task, $crate::settle::Plain);
+                $crate::AsyncTask::<$place, _>::new(cell, kept)
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -42,7 +43,8 @@ macro_rules! surface {
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
-                    $crate::AsyncTask::<$place, _>::new(self.start(label.clone(), task, $crate::settle::Plain))
+                    let (cell, kept) = self.start(label.clone(), task, $crate::settle::Plain);
+                    $crate::AsyncTask::<$place, _>::new(cell, kept)
                 };
                 tasks.into_iter().map(start).collect()
             }
@@ -58,7 +60,8 @@ macro_rules! surface {
             {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
-                $crate::AsyncTask::<$place, _>::new(self.scope.start(label, task, $crate::settle::Plain))
+                let (cell, kept) = self.scope.start(label, task, $crate::settle::Plain);
+                $crate::AsyncTask::<$place, _>::new(cell, kept)
             }
         }
 
@@ -76,8 +79,8 @@ macro_rules! surface {
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let failures = ::std::sync::Arc::clone(self.failures());
-                let cell = self.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
+                let (cell, kept) = self.start(label, task, failures);
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -96,8 +99,8 @@ macro_rules! surface {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
                     let failures = ::std::sync::Arc::clone(self.failures());
-                    let cell = self.start(label.clone(), task, failures);
-                    $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
+                    let (cell, kept) = self.start(label.clone(), task, failures);
+                    $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
                 };
                 tasks.into_iter().map(start).collect()
             }
@@ -117,8 +120,8 @@ macro_rules! surface {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
                 let failures = ::std::sync::Arc::clone(self.scope.failures());
-                let cell = self.scope.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell))
+                let (cell, kept) = self.scope.start(label, task, failures);
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
             }
         }
     };

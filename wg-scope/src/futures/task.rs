@@ -48,13 +48,15 @@ use crate::task_info::TaskInfo;
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
 pub struct AsyncTask<P: Place, T> {
     cell: Arc<P::Joined<T>>,
+    #[expect(dead_code, reason = "is dropped with the handle")]
+    kept: Option<P::Kept>,
     /// Whether the output has been handed out.
     is_taken: bool,
 }
 
 impl<P: Place, T> AsyncTask<P, T> {
-    pub(crate) fn new(cell: Arc<P::Joined<T>>) -> Self {
-        AsyncTask { cell, is_taken: false }
+    pub(crate) fn new(cell: Arc<P::Joined<T>>, kept: Option<P::Kept>) -> Self {
+        AsyncTask { cell, kept, is_taken: false }
     }
 
     /// Returns the task's output when it has ended.

@@ -125,7 +125,8 @@ where
         }),
     });
     let future = Blocking { errand: Arc::clone(&errand), is_sent: false };
-    let task = AsyncTask::<super::Tokio, _>::new(scope.start(label, future, settle));
+    let (cell, kept) = scope.start(label, future, settle);
+    let task = AsyncTask::<super::Tokio, _>::new(cell, kept);
     errand.number(task.info().index() as u64);
     task
 }
