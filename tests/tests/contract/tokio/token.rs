@@ -56,8 +56,8 @@ fn rule_18_many_handles_listen_to_one_token_and_leave_it_one_by_one() {
 
 #[test]
 fn a_handle_that_is_gone_leaves_nothing_with_the_token() {
-    // A token that is dropped when it is the last of its kind drops its `DropGuard`s' reach: what
-    // shows whether anything still holds it is that a guard of it is alone.
+    // What is seen here is that a clone listens on. What would be left behind after the last one is
+    // memory, which is for the run with LeakSanitizer to see.
     let parent = CancellationToken::new();
     let child = parent.child_token();
     let heard = child.clone();
