@@ -6,6 +6,7 @@ mod lend;
 mod life;
 mod results;
 mod results_lent;
+mod steer;
 mod timeline;
 mod token;
 mod workers;

@@ -2,8 +2,8 @@
 
 use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use wg::{Cancel, Cause};
@@ -157,22 +157,26 @@ fn rule_21_a_deadline_is_its_own_cause_and_a_late_value_is_returned() {
 #[test]
 fn rule_21_of_nested_deadlines_the_earliest_counts() {
     on_each(|| async {
-        let outer = wg::options().timeout(SHORT).grace(LONG).tokio();
+        let outer = wg::options().timeout(Duration::from_millis(20)).grace(LONG).tokio();
         let inner = wg::options().timeout(LONG).tokio();
         let scope = outer.scope(async |s| {
             let deadline = s.deadline();
-            s.spawn(async move {
+            let task = s.spawn(async move {
                 inner
                     .scope(async |s| {
+                        assert!(deadline.is_some());
                         assert_eq!(s.deadline(), deadline);
-                        s.spawn(pending::<()>()).await.unwrap_err().cause().is_deadline()
+                        let lost = s.spawn(pending::<()>()).await.unwrap_err();
+                        assert!(lost.cause().is_deadline());
                     })
-                    .await
-            })
-            .join()
-            .await
+                    .await;
+                // It has lost a task to what it did not ask for.
+                unreachable!("the scope inside unwinds");
+            });
+            let lost: Result<(), _> = task.await;
+            lost.unwrap_err().cause().clone()
         });
-        assert!(scope.await);
+        assert!(scope.await.is_deadline());
     });
 }
 
@@ -196,9 +200,12 @@ fn tasks_that_look_end_by_themselves_in_the_grace_and_others_are_dropped_after_i
     on_each(|| async {
         let census = Census::new();
         let by_itself = Arc::new(AtomicBool::new(false));
+        let begun = Arc::new(AtomicUsize::new(0));
         let scope = wg::options().grace(Duration::from_millis(20)).tokio().scope(async |s| {
             let (inner, ended, held) = (s.clone(), Arc::clone(&by_itself), census.one());
+            let begins = Arc::clone(&begun);
             drop(s.spawn(async move {
+                begins.fetch_add(1, SeqCst);
                 tokio::select! {
                     stopped = inner.cancelled() => assert_eq!(
                         stopped.cause().to_string(),
@@ -209,12 +216,14 @@ fn tasks_that_look_end_by_themselves_in_the_grace_and_others_are_dropped_after_i
                 ended.store(true, SeqCst);
                 drop(held);
             }));
-            let held = census.one();
+            let (begins, held) = (Arc::clone(&begun), census.one());
             let endless = s.spawn(async move {
+                begins.fetch_add(1, SeqCst);
                 pending::<()>().await;
                 drop(held);
             });
-            while s.counts().running < 2 {
+            // A task that has not begun is not polled any more.
+            while begun.load(SeqCst) < 2 {
                 tokio::task::yield_now().await;
             }
             s.cancel("enough");
@@ -253,7 +262,7 @@ fn rule_24_aborting_the_task_that_awaits_a_scope_drops_its_tasks() {
 #[test]
 fn a_deadline_drops_a_body_that_waits_elsewhere() {
     fn is_lost<T>(result: Result<T, std::io::Error>) -> bool {
-        result.unwrap_err().kind() == std::io::ErrorKind::TimedOut
+        result.is_err_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
     }
     on_each(|| async {
         let options = wg::options().timeout(SHORT).tokio();
