@@ -1,5 +1,6 @@
 //! What scopes on a tokio runtime promise.
 
+mod blocking;
 mod fan_out;
 mod fan_out_streams;
 mod lend;
