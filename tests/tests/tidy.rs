@@ -275,6 +275,51 @@ fn files_can_be_read_in_one_sitting() {
     }
 }
 
+/// Whether `code` has a `mod` of this name, or one that lies in a file of this name.
+fn names_a_mod(code: &str, name: &str) -> bool {
+    let (named, path) = (format!("{name};"), format!("path = \"{name}.rs\""));
+    code.lines().map(|line| line.split("//").next().unwrap()).any(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        words.ends_with(&["mod", &named]) || line.contains(&path)
+    })
+}
+
+/// The files in which the `mod` of this one may stand, and its name there.
+fn whose_mod(path: &str) -> (Vec<PathBuf>, &str) {
+    let path = Path::new(path);
+    let (mut folder, mut name) = (path.parent().unwrap(), path.file_stem().unwrap());
+    if name == "mod" {
+        name = folder.file_name().unwrap();
+        folder = folder.parent().unwrap();
+    }
+    let inside = ["mod.rs", "lib.rs", "main.rs"].map(|file| folder.join(file));
+    let parents = inside.into_iter().chain([folder.with_extension("rs")]).collect();
+    (parents, name.to_str().unwrap())
+}
+
+#[test]
+fn every_file_is_compiled() {
+    let mut strays = Vec::new();
+    for folder in ["tests/tests", "examples/src", "wg-core/src", "wg-scope/src", "benches/src"] {
+        let is_root = |path: &str| {
+            let own: Vec<_> = path[folder.len() + 1..].split('/').collect();
+            match own[..] {
+                [_] | [_, "main.rs"] if folder == "tests/tests" => true,
+                ["lib.rs" | "main.rs"] | ["bin", _] | ["bin", _, "main.rs"] => true,
+                _ => false,
+            }
+        };
+        for path in files(folder, ".rs").into_iter().filter(|path| !is_root(path)) {
+            let (parents, name) = whose_mod(&path);
+            let text = |parent: &PathBuf| fs::read_to_string(root().join(parent)).ok();
+            if !parents.iter().filter_map(text).any(|code| names_a_mod(&code, name)) {
+                strays.push(path);
+            }
+        }
+    }
+    assert!(strays.is_empty(), "no `mod` names these, so they are not compiled: {strays:#?}");
+}
+
 #[test]
 fn versions_are_equal_and_the_changelog_has_this_one() {
     let manifest = read("Cargo.toml");
@@ -333,6 +378,13 @@ fn the_checks_of_this_file_see_what_they_look_for() {
     assert!(has_word("let x = CLOSED | 1;", "CLOSED") && !has_word("ENCLOSED", "CLOSED"));
     assert_eq!(imports("use crate::{state::State, sync};", "x", "crate::"), ["state", "sync"]);
     assert_eq!(imports("use super::pool;\nuse super::queue::Queue;", "queue", "super::"), ["pool"]);
+    assert!(names_a_mod("pub(crate) mod bell;", "bell") && names_a_mod("mod bell;", "bell"));
+    assert!(names_a_mod("#[path = \"bell.rs\"]\nmod imp;", "bell"));
+    assert!(!names_a_mod("// mod bell;\nmod doorbell;\nmod bells;\nuse bell;", "bell"));
+    let (parents, name) = whose_mod("a/src/b/mod.rs");
+    assert!(parents.contains(&PathBuf::from("a/src/lib.rs")) && name == "b");
+    let (parents, name) = whose_mod("a/src/b/c.rs");
+    assert!(parents.contains(&PathBuf::from("a/src/b.rs")) && name == "c");
     let state = sources("wg-core/src").into_iter().find(|source| source.is_below("wg-core/src/st"));
     let state = state.unwrap().code;
     assert!(has_word(&state, "ONE_MEMBER") && !has_word(&state, "preset_count_is"));
