@@ -27,7 +27,7 @@ fn runtimes() -> [Runtime; 2] {
 }
 
 /// Runs what `make` makes on a runtime of each flavour.
-fn on_each<F: Future>(make: impl Fn() -> F) {
+fn on_each<F: Future>(mut make: impl FnMut() -> F) {
     for runtime in runtimes() {
         runtime.block_on(make());
     }

@@ -1,28 +1,22 @@
 //! Results of futures on a runtime: what comes out, and when it ends.
 
 use std::collections::BTreeSet;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 use futures::StreamExt;
 use futures::channel::oneshot;
-use tokio::runtime::Builder;
 use wg::{Cause, NoResult};
 use wg_tests::{Bang, Bomb, Boom, bang, caught};
 
-/// Runs on a runtime of each flavour.
-fn on_both<F: Future>(mut make: impl FnMut() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(make());
-    let several = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    several.unwrap().block_on(make());
-}
+use super::on_each;
 
 #[test]
 fn rule_16_whoever_spawns_and_reads_in_one_place_does_not_lock_itself_up() {
     for limit in [1, 2, 3] {
-        on_both(async || {
+        on_each(async || {
             let read = wg::options().limit(limit).tokio().scope(async |s| {
                 let results = s.results();
                 for n in 0..500 {
@@ -37,7 +31,7 @@ fn rule_16_whoever_spawns_and_reads_in_one_place_does_not_lock_itself_up() {
 
 #[test]
 fn rule_16_it_ends_exactly_when_the_last_task_has_ended() {
-    on_both(async || {
+    on_each(async || {
         wg::tokio::scope(async |s| {
             let mut results = s.results();
             for round in 0..200 {
@@ -58,7 +52,7 @@ fn rule_16_it_ends_exactly_when_the_last_task_has_ended() {
 
 #[test]
 fn rule_16_without_a_receiver_what_has_not_begun_is_dropped() {
-    on_both(async || {
+    on_each(async || {
         let begun = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&begun);
         wg::options()
@@ -92,7 +86,7 @@ fn rule_16_without_a_receiver_what_has_not_begun_is_dropped() {
 #[test]
 fn rule_01_a_panic_in_the_drop_of_what_was_not_taken_is_the_tasks() {
     let _: Boom = caught(|| {
-        on_both(async || {
+        on_each(async || {
             wg::tokio::scope(async |s| {
                 let results = s.results();
                 results.spawn(async { Bomb::new(1) });
@@ -106,7 +100,7 @@ fn rule_01_a_panic_in_the_drop_of_what_was_not_taken_is_the_tasks() {
 #[test]
 fn rule_05_a_panic_ends_the_reading_and_is_resumed() {
     let bang: Bang = caught(|| {
-        on_both(async || {
+        on_each(async || {
             wg::tokio::scope(async |s| {
                 let mut results = s.results();
                 results.spawn(pending::<()>());
@@ -121,7 +115,7 @@ fn rule_05_a_panic_ends_the_reading_and_is_resumed() {
 
 #[test]
 fn rule_06_an_error_goes_to_the_scope() {
-    on_both(async || {
+    on_each(async || {
         let error = wg::tokio::try_scope(async |s| {
             let results = s.try_results();
             results.spawn(async { Err::<(), _>(String::from("bad")) });
@@ -134,7 +128,7 @@ fn rule_06_an_error_goes_to_the_scope() {
 
 #[test]
 fn rule_19_a_cancel_ends_the_reading_and_tells_why() {
-    on_both(async || {
+    on_each(async || {
         wg::tokio::scope(async |s| {
             let mut results = s.results::<()>();
             results.spawn(pending());
@@ -154,7 +148,7 @@ fn rule_19_a_cancel_ends_the_reading_and_tells_why() {
 
 #[test]
 fn rule_23_a_task_on_the_runtime_may_read() {
-    on_both(async || {
+    on_each(async || {
         let sum = tokio::spawn(wg::tokio::scope(async |s| {
             let mut results = s.results();
             let more = results.spawner();

@@ -7,21 +7,15 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 use futures::{FutureExt, StreamExt};
-use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use wg::tokio::Scope;
 
-/// Runs on a runtime of each flavour.
-fn on_both<F: Future>(mut make: impl FnMut() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(make());
-    let several = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    several.unwrap().block_on(make());
-}
+use super::on_each;
 
 #[test]
 fn rule_11_tasks_that_spawn_and_read_complete_at_any_limit_and_take_no_slot_beyond_it() {
     for limit in [1, 2, 3] {
-        on_both(async || {
+        on_each(async || {
             let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let counts = (Arc::clone(&now), Arc::clone(&most));
             let sums = wg::options().limit(limit).tokio().scope(async |s| {
@@ -75,7 +69,7 @@ fn count(s: &Scope, depth: usize) -> Pin<Box<dyn Future<Output = u64> + Send>> {
 #[test]
 fn rule_11_readers_within_readers_complete_at_limit_1() {
     for limit in [1, 2, 3] {
-        on_both(async || {
+        on_each(async || {
             let nodes = wg::options().limit(limit).tokio().scope(async |s| {
                 let root = count(&s, 9);
                 s.spawn(root).join().await
@@ -101,7 +95,7 @@ fn chain(s: &Scope, left: usize) -> Pin<Box<dyn Future<Output = usize> + Send>> 
 
 #[test]
 fn rule_11_a_chain_of_readers_may_be_longer_than_the_stack() {
-    on_both(async || {
+    on_each(async || {
         let long = wg::options().limit(1).tokio().scope(async |s| {
             let first = chain(&s, 2_000);
             s.spawn(first).join().await
@@ -112,7 +106,7 @@ fn rule_11_a_chain_of_readers_may_be_longer_than_the_stack() {
 
 #[test]
 fn rule_18_a_cancel_reaches_what_goes_on_in_a_lent_slot() {
-    on_both(async || {
+    on_each(async || {
         wg::options()
             .limit(1)
             .tokio()

@@ -1,7 +1,7 @@
 //! Worker pools of futures on a runtime.
 
 use std::collections::BTreeSet;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,16 +13,11 @@ use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use wg_tests::{Bang, Bomb, Boom, bang, caught};
 
-/// Runs on a runtime of each flavour.
-fn on_both<F: Future>(mut make: impl FnMut() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(make());
-    let several = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    several.unwrap().block_on(make());
-}
+use super::on_each;
 
 #[test]
 fn rule_16_many_senders_many_workers_and_each_job_once() {
-    on_both(async || {
+    on_each(async || {
         let seen = wg::tokio::scope(async |s| {
             let mut pool = s.workers(4, async |n: usize| n).inlet_of(8).outlet_of(64);
             for sender in 0..4 {
@@ -45,7 +40,7 @@ fn rule_16_many_senders_many_workers_and_each_job_once() {
 
 #[test]
 fn rule_14_one_job_after_the_other_goes_in_and_comes_out() {
-    on_both(async || {
+    on_each(async || {
         wg::tokio::scope(async |s| {
             let mut pool = s.workers(2, async |n: usize| n + 1);
             for n in 0..5_000 {
@@ -61,7 +56,7 @@ fn rule_14_one_job_after_the_other_goes_in_and_comes_out() {
 #[test]
 fn rule_16_whoever_sends_all_and_reads_then_does_not_lock_itself_up() {
     for limit in [1, 2, 1_000] {
-        on_both(async || {
+        on_each(async || {
             let count = wg::options().limit(limit).tokio().scope(async |s| {
                 let pool = s.workers(3, async |n: usize| n).inlet_of(1);
                 for n in 0..1_000 {
@@ -78,7 +73,7 @@ fn rule_16_whoever_sends_all_and_reads_then_does_not_lock_itself_up() {
 fn rule_11_a_task_may_use_a_pool_at_any_limit() {
     for limit in [1, 2, 3] {
         for workers in [1, 3] {
-            on_both(async || {
+            on_each(async || {
                 let sums = wg::options().limit(limit).tokio().scope(async |s| {
                     let tasks = s.spawn_all((0..4).map(|_| {
                         let inner = s.clone();
@@ -116,7 +111,7 @@ fn rule_11_a_task_may_use_a_pool_at_any_limit() {
 fn rule_11_one_pool_for_many_tasks_at_any_limit() {
     for limit in [1, 2] {
         for _ in 0..20 {
-            on_both(async || {
+            on_each(async || {
                 let read = wg::options().limit(limit).tokio().scope(async |s| {
                     let handler = async |n: usize| {
                         yield_now().await;
@@ -141,7 +136,7 @@ fn rule_11_one_pool_for_many_tasks_at_any_limit() {
 
 #[test]
 fn rule_12_as_many_jobs_as_workers_meet_at_a_barrier() {
-    on_both(async || {
+    on_each(async || {
         for workers in [2, 40] {
             let barrier = Arc::new(tokio::sync::Barrier::new(workers));
             let count = wg::tokio::scope(async move |s| {
@@ -164,7 +159,7 @@ fn rule_12_as_many_jobs_as_workers_meet_at_a_barrier() {
 
 #[test]
 fn rule_19_a_sender_that_waits_is_woken_by_a_cancel_and_has_its_job_back() {
-    on_both(async || {
+    on_each(async || {
         let left = wg::tokio::scope(async |s| {
             let begun = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&begun);
@@ -201,7 +196,7 @@ fn rule_19_a_sender_that_waits_is_woken_by_a_cancel_and_has_its_job_back() {
 
 #[test]
 fn rule_05_a_panic_of_the_handler_is_the_scopes() {
-    on_both(async || {
+    on_each(async || {
         let scope = wg::tokio::scope(async |s| {
             let pool = s.workers(2, async |n: usize| if n == 3 { bang(670) } else { n });
             for n in 0..50 {
@@ -218,7 +213,7 @@ fn rule_05_a_panic_of_the_handler_is_the_scopes() {
 
 #[test]
 fn rule_06_a_failing_handler_stops_the_rest() {
-    on_both(async || {
+    on_each(async || {
         let failed = wg::tokio::try_scope(async |s| {
             let pool = s.workers(3, async |n: usize| match n {
                 7 => Err(String::from("seven")),
@@ -253,7 +248,7 @@ fn rule_01_a_panicking_drop_of_a_result_is_the_scopes() {
 
 #[test]
 fn rule_01_dropping_the_pool_finishes_what_was_sent() {
-    on_both(async || {
+    on_each(async || {
         let handled = Arc::new(AtomicUsize::new(0));
         let its = Arc::clone(&handled);
         wg::tokio::scope(async move |s| {
@@ -272,7 +267,7 @@ fn rule_01_dropping_the_pool_finishes_what_was_sent() {
 
 #[test]
 fn rule_24_a_scope_that_is_dropped_frees_every_job() {
-    on_both(async || {
+    on_each(async || {
         for polls in 0..40 {
             let job = Arc::new(());
             let its = Arc::clone(&job);
@@ -325,7 +320,7 @@ fn rule_24_a_runtime_that_goes_away_loses_the_jobs_and_nobody_waits() {
 
 #[test]
 fn rule_26_a_scope_with_a_pool_is_spawned_as_a_task() {
-    on_both(async || {
+    on_each(async || {
         let sum = tokio::spawn(async {
             wg::tokio::try_scope(async |s| {
                 let mut pool = s.workers(2, async |n: usize| Ok::<_, wg::Stopped>(n));
@@ -351,7 +346,7 @@ fn rule_26_a_scope_with_a_pool_is_spawned_as_a_task() {
 
 #[test]
 fn rule_19_a_grace_lets_jobs_that_have_begun_end() {
-    on_both(async || {
+    on_each(async || {
         let options = wg::options().grace(Duration::from_secs(3_600));
         let read = options.tokio().scope(async |s| {
             let its = s.clone();
