@@ -236,7 +236,7 @@ mod tests {
         let address = first[0];
         drop_all(first);
         let second = addresses(1);
-        assert_eq!(second[0], address);
+        assert!(second[0] == address || !sync::recycles());
         drop_all(second);
     }
 
@@ -292,7 +292,7 @@ mod tests {
         let held = unsafe { Held::of(place) };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(held))).is_err());
         let again = put(2_u64);
-        assert_eq!(again.addr(), place.addr());
+        assert!(again.addr() == place.addr() || !sync::recycles());
         // SAFETY: As above.
         drop(unsafe { Held::of(again) });
     }

@@ -315,6 +315,8 @@ impl Begun<'_> {
 
 #[cfg(all(test, not(wg_loom)))]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
 
     #[test]
@@ -357,5 +359,14 @@ mod tests {
         let recorder = Arc::new(Recorder::new(10));
         Lane::new(&recorder, None).begin().end(0, &label, outcome);
         assert!(track.upgrade().is_none());
+    }
+
+    #[test]
+    fn one_thread_fills_a_timeline_to_the_last_place() {
+        let recorder = Arc::new(Recorder::new(5_000));
+        let (lane, label) = (Lane::new(&recorder, None), Label::at(Location::caller()));
+        let mut begun = lane.begin();
+        (0..6_001).for_each(|index| begun.end(index, &label, OutcomeKind::Value));
+        assert_eq!((recorder.spans().len(), recorder.missed()), (5_000, 1_001));
     }
 }

@@ -257,20 +257,6 @@ fn beyond_its_capacity_a_timeline_counts() {
 }
 
 #[test]
-fn one_thread_fills_a_timeline_to_the_last_place() {
-    let timeline = Timeline::with_capacity(5_000);
-    // The body's own thread runs what it joins.
-    wg::options().limit(1).timeline(&timeline).scope(|s| {
-        s.spawn(|| {
-            for _ in 0..6_000 {
-                s.spawn(|| ()).join();
-            }
-        });
-    });
-    assert_eq!((timeline.spans().len(), timeline.missed()), (5_000, 1_001));
-}
-
-#[test]
 fn timelines_that_come_and_go_on_the_same_threads_do_not_mix() {
     let lasting = Timeline::new();
     wg::options().timeline(&lasting).scope(|s| {
