@@ -3,7 +3,9 @@
 //! A task is mostly freed on another thread than the one that allocated it, and the general allocator
 //! then has both threads meet at its lists, for each task: of scopes with small tasks that was more than
 //! half of the time. So each thread keeps some blocks of each size, and gives and takes others in
-//! bundles. What is kept is bounded: some hundred kilobytes for the process, and some for each thread.
+//! bundles. What is kept is bounded: by 128 blocks of each size in a thread, and 4,096 that are there for
+//! all. Blocks of a usual task, of 80 bytes, are 10 KiB in a thread then and 320 KiB for all; if tasks of
+//! all sizes were ever queued by thousands, it is 272 KiB and 8.5 MiB.
 //!
 //! The idea is that of the magazines in J. Bonwick and J. Adams, "Magazines and Vmem", 2001.
 #![allow(unsafe_code)]
