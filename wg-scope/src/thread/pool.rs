@@ -15,14 +15,14 @@
 //! Threads go away when nobody has asked for them for a while. None of them keeps the process
 //! alive. A thread that cannot be created is done without.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wg_core::sync::{self, Condvar, Mutex, MutexGuard, now};
 
-use super::probe::{Doing, Probe};
+use super::probe::{Doing, Number, Probe};
 use super::stack;
 use crate::process::{GENERATIONS, generation};
 
@@ -39,6 +39,9 @@ pub(super) trait Client: Send + Sync {
 
     /// Enters that one that was asked for will not come.
     fn refuse(&self);
+
+    /// The thread of the scope's body, which is none of its runners.
+    fn body(&self) -> Number;
 }
 
 /// Whether tasks wait although runners were lent.
@@ -112,10 +115,11 @@ pub(super) struct Pool {
 
 struct Inner {
     requests: VecDeque<Arc<dyn Client>>,
-    /// Threads that sleep and were not called; those that were called and have not woken up yet; and
-    /// all there are.
+    /// Threads that sleep and were not called; those that were called and have not woken up yet; those
+    /// that were created and have not begun; and all there are.
     idle: usize,
     coming: usize,
+    created: usize,
     threads: usize,
     lent: BTreeMap<u64, Lent>,
     next: u64,
@@ -159,6 +163,7 @@ impl Inner {
             requests: VecDeque::new(),
             idle: 0,
             coming: 0,
+            created: 0,
             threads: 0,
             lent: BTreeMap::new(),
             next: 0,
@@ -268,13 +273,16 @@ impl Pool {
         let new = unserved.min(most.saturating_sub(inner.threads));
         let number = inner.threads;
         inner.threads += new;
+        inner.created += new;
         drop(inner);
         for _ in 0..called {
             self.asked.notify_one();
         }
         for created in 0..new {
             if self.thread(format!("wg-runner-{}", number + created), Pool::runner).is_err() {
-                self.inner.lock().threads -= new - created;
+                let mut inner = self.inner.lock();
+                inner.threads -= new - created;
+                inner.created -= new - created;
                 return false;
             }
         }
@@ -302,6 +310,7 @@ impl Pool {
         stack::made(self.stack);
         let probe = Arc::new(Probe::of_this_thread());
         let mut inner = self.inner.lock();
+        inner.created -= 1;
         let mut deadline = now() + KEEP_ALIVE;
         loop {
             if let Some(client) = inner.requests.pop_front() {
@@ -375,18 +384,29 @@ impl Pool {
         // Asking the system takes long where many are lent, so it is done without the lock.
         let lent = inner.lent.values().map(|it| (address(&it.client), Arc::clone(&it.probe)));
         let lent: Vec<_> = lent.collect();
-        // Those who were called and have not woken up wait for a core.
-        let mut busy = inner.coming;
+        // Those who were called and have not woken up, or were created and have not begun, wait for a
+        // core.
+        let mut busy = inner.coming + inner.created;
         drop(inner);
         // Where the system does not say, a runner counts as computing: patience has to do.
         // How many of a scope's runners are there, and how many of them compute.
         let mut at_work = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for (client, probe) in lent {
+            seen.insert(probe.thread());
             let computes = usize::from(probe.look() != Doing::Blocked);
             busy += computes;
             let (there, computing) = at_work.entry(client).or_insert((0, 0));
             *there += 1;
             *computing += computes;
+        }
+        // The threads of the bodies compute as well, spawning or at work. They are asked only where that
+        // makes a difference.
+        for Waiting { client, .. } in &waiting {
+            let body = client.body();
+            if busy < cores() && seen.insert(body) {
+                busy += usize::from(Probe::of(body).look() == Doing::Computing);
+            }
         }
         let core_is_idle = busy < cores();
         let (mut wanted, mut added) = (0, 0);

@@ -1,11 +1,17 @@
 //! Whether a thread computes or is blocked, where the system tells.
 
 #[cfg(target_os = "linux")]
+use std::cell::Cell;
+#[cfg(target_os = "linux")]
 use std::fs::File;
+use std::num::NonZeroU32;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::FileExt;
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
+
+#[cfg(target_os = "linux")]
+use crate::process::generation;
 
 /// Tells of the thread that made it, to another thread, as long as it lives.
 #[derive(Debug)]
@@ -22,9 +28,23 @@ pub(super) enum Doing {
     Unknown,
 }
 
+/// A thread, as the system numbers it; none where it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Number(Option<NonZeroU32>);
+
 impl Probe {
     pub(super) fn of_this_thread() -> Self {
-        Probe(Source::of_this_thread())
+        Probe::of(Number::of_this_thread())
+    }
+
+    /// Tells of the thread with this number, as long as there is one.
+    pub(super) fn of(thread: Number) -> Self {
+        Probe(Source::of(thread))
+    }
+
+    /// Returns the number of the thread that this tells of.
+    pub(super) fn thread(&self) -> Number {
+        Number(self.0.as_ref().and_then(Source::thread))
     }
 
     pub(super) fn look(&self) -> Doing {
@@ -40,15 +60,38 @@ impl Probe {
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 struct Source {
-    thread: u32,
+    thread: NonZeroU32,
     file: OnceLock<Option<File>>,
 }
 
 #[cfg(target_os = "linux")]
+impl Number {
+    /// Asks the system once for each thread, and again in a child that was forked: every scope asks.
+    #[inline]
+    pub(super) fn of_this_thread() -> Self {
+        std::thread_local! {
+            static KNOWN: Cell<(usize, Option<NonZeroU32>)> = const { Cell::new((0, None)) };
+        }
+        let generation = generation();
+        KNOWN.with(|known| match known.get() {
+            (then, Some(number)) if then == generation => Number(Some(number)),
+            _ => {
+                let number = NonZeroU32::new(rustix::thread::gettid().as_raw_nonzero().get() as u32);
+                known.set((generation, number));
+                Number(number)
+            }
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
 impl Source {
-    fn of_this_thread() -> Option<Self> {
-        let thread = rustix::thread::gettid().as_raw_nonzero().get() as u32;
-        Some(Source { thread, file: OnceLock::new() })
+    fn of(thread: Number) -> Option<Self> {
+        Some(Source { thread: thread.0?, file: OnceLock::new() })
+    }
+
+    fn thread(&self) -> Option<NonZeroU32> {
+        Some(self.thread)
     }
 
     fn file(&self) -> Option<&File> {
@@ -72,8 +115,19 @@ impl Source {
 struct Source;
 
 #[cfg(not(target_os = "linux"))]
+impl Number {
+    pub(super) fn of_this_thread() -> Self {
+        Number(None)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
 impl Source {
-    fn of_this_thread() -> Option<Self> {
+    fn of(_: Number) -> Option<Self> {
+        None
+    }
+
+    fn thread(&self) -> Option<NonZeroU32> {
         None
     }
 

@@ -12,6 +12,7 @@ use wg_core::sync::{current, park_until, times};
 use super::frame;
 use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
+use super::probe::Number;
 use super::queue::{Begun, Next, OwnHand};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
@@ -51,6 +52,10 @@ impl Client for Shared {
         for thread in self.queue.refuse() {
             thread.unpark();
         }
+    }
+
+    fn body(&self) -> Number {
+        self.body
     }
 }
 

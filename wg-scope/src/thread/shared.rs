@@ -11,6 +11,7 @@ use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
 use super::job::{Job, Membership};
 use super::pool::{self, Pool};
+use super::probe::Number;
 use super::queue::{Follow, Queue};
 use crate::options::Options;
 use crate::policy::Policy;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     /// Whether its futures hear of a cancel.
     pub(super) stirs: AtomicBool,
     opener: Option<Opener>,
+    /// The thread of its body.
+    pub(super) body: Number,
 }
 
 /// Where a scope was opened: in the body or in a task of another.
@@ -50,6 +53,7 @@ impl Shared {
             joiners: Mutex::new(BTreeMap::new()),
             stirs: AtomicBool::new(false),
             opener,
+            body: Number::of_this_thread(),
         })
     }
 
