@@ -76,7 +76,8 @@ impl Number {
         KNOWN.with(|known| match known.get() {
             (then, Some(number)) if then == generation => Number(Some(number)),
             _ => {
-                let number = NonZeroU32::new(rustix::thread::gettid().as_raw_nonzero().get() as u32);
+                let number =
+                    NonZeroU32::new(rustix::thread::gettid().as_raw_nonzero().get() as u32);
                 known.set((generation, number));
                 Number(number)
             }

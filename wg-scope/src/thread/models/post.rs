@@ -1,7 +1,7 @@
 //! Worker pools: where jobs and results wait, and who is told of them.
 //!
-//! Loom sees the two words and the locks. The queue of results and the desks are another crate's, which
-//! it does not see: they change in one step with what comes before them.
+//! Loom sees the word and the locks. The desks are another crate's, which it does not see: they change in
+//! one step with what comes before them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn work<R>(post: &Post<usize, R>, handler: impl Fn(usize) -> R) -> Vec<R> {
 fn read<R>(post: &Post<usize, R>, ready: &mut VecDeque<R>) -> Option<R> {
     let waker = waker();
     loop {
-        match post.take_or_await(ready, usize::MAX, &waker) {
+        match post.take_or_await(ready, &waker) {
             Found::Results => return ready.pop_front(),
             Found::End => return None,
             Found::Nothing => {
@@ -66,7 +66,6 @@ fn rule_16_a_reader_that_waits_hears_of_each_result_and_of_the_end() {
         let mut ready = VecDeque::new();
         assert_eq!(read(&post, &mut ready), Some(0));
         assert_eq!(read(&post, &mut ready), None);
-        // What the queue of results orders by itself loom does not know; the word of the ends it does.
         deed.assert_seen();
         join([worker]);
     });

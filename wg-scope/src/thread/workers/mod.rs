@@ -1,6 +1,7 @@
 //! Worker pools: jobs go in by a bounded inlet, results come out as they are completed.
 
 mod inlet;
+mod outlet;
 pub(super) mod post;
 
 use std::collections::VecDeque;
@@ -42,9 +43,6 @@ pub struct Workers<'scope, J, R> {
     held: usize,
     is_bounded: bool,
 }
-
-/// The most results that the reader takes at once.
-const READY: usize = 64;
 
 /// How often a worker without a job, a sender without room and a reader without a result let others have
 /// their core and look again: falling asleep and being woken takes longer than many a job. In models they
@@ -348,7 +346,7 @@ impl<'scope, J, R> Workers<'scope, J, R> {
 
     /// Takes results that are there, and returns the first; or learns that there will be none.
     fn take(&mut self, waker: &Waker) -> Option<Option<R>> {
-        match self.inlet.post.take_or_await(&mut self.ready, READY, waker) {
+        match self.inlet.post.take_or_await(&mut self.ready, waker) {
             Found::Results => {
                 self.hold();
                 Some(self.hand_out())
@@ -403,7 +401,7 @@ impl<'scope, J, R> Workers<'scope, J, R> {
     /// Takes a result that is there. Never blocks.
     pub fn try_recv(&mut self) -> Option<R> {
         if self.ready.is_empty() {
-            self.inlet.post.take(&mut self.ready, READY);
+            self.inlet.post.take(&mut self.ready);
             self.hold();
         }
         self.hand_out()

@@ -1,27 +1,22 @@
-//! Where the jobs and the results of a worker pool wait, and how many workers are at work.
+//! Where the jobs of a worker pool wait, how many workers are at work, and for how many results there is
+//! room.
 //!
 //! Jobs come and are taken under a lock. Where many wait, a worker takes some more than the one it
 //! begins; they lie on its desk, from where others take them over when there is nothing else.
 //!
-//! Results wait in a queue without a lock, and what workers and the reader tell each other stands in
-//! two words, which are changed in one step each:
-//!
-//! 1. `ended` counts the jobs that have ended, each after its result was queued, and says whether the
-//!    reader waits, or is gone. Whoever ends a job sees in the same step that the reader waits, and wakes
-//!    it; or that it is gone, and drops what is queued. The reader that sees a job ended finds its result.
-//! 2. Where results are bounded, a job takes a place when it is taken, and gives it back when its result
-//!    is handed out, or when it ends without one. `given_back` counts these, and says whether jobs wait
-//!    for places while workers are idle. Who looks for room in vain says so in the same step; who gives
-//!    a place back sees it in the same step, and posts workers.
+//! Where results are bounded, a job takes a place when it is taken, and gives it back when its result is
+//! handed out, or when it ends without one. `given_back` counts these, and says whether jobs wait for
+//! places while workers are idle, both in one word. Who looks for room in vain says so in the same step;
+//! who gives a place back sees it in the same step, and posts workers.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::task::Waker;
 
-use crossbeam_deque::{Injector, Steal};
 use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
+use super::outlet::Outlet;
 use crate::thread::crew::desk::{Desk, Seats};
 
 /// How many jobs an inlet holds for each worker, unless it is told otherwise.
@@ -30,25 +25,16 @@ const JOBS_PER_WORKER: usize = 4;
 /// Where jobs and results wait.
 pub(in crate::thread) struct Post<J, R> {
     inlet: Mutex<In<J>>,
-    results: Injector<R>,
-    /// How many jobs have ended, in units of `ONE`, and `WAITS` and `GONE`.
-    ended: AtomicU64,
+    outlet: Outlet<R>,
     /// How many places among the results were given back, in units of `ONE`, and `WANTED`.
     given_back: AtomicU64,
-    reader: Mutex<Option<Waker>>,
 }
-
-/// Set when the reader waits, or is on the way to.
-const WAITS: u64 = 1;
-
-/// Set when the pool's own end is gone, and nobody takes results.
-const GONE: u64 = 2;
 
 /// Set when jobs wait for a place among the results, and workers are idle.
 const WANTED: u64 = 1;
 
-/// One job, or one place.
-const ONE: u64 = 4;
+/// One place.
+const ONE: u64 = 2;
 
 /// The most jobs that a worker takes at once.
 const BATCH: usize = 64;
@@ -193,10 +179,8 @@ impl<J, R> Post<J, R> {
                 senders: Vec::new(),
                 hurry: false,
             }),
-            results: Injector::new(),
-            ended: AtomicU64::new(0),
+            outlet: Outlet::new(),
             given_back: AtomicU64::new(0),
-            reader: Mutex::new(None),
         }
     }
 
@@ -265,8 +249,10 @@ impl<J, R> Post<J, R> {
     #[cold]
     fn enlist_wanted(&self) -> usize {
         let mut inlet = self.inlet.lock();
-        // Set again if there is still not room enough.
-        clear(&self.given_back, WANTED);
+        // Set, and cleared, under the lock. Set again if there is still not room enough.
+        if self.given_back.load(Ordering::Relaxed) & WANTED != 0 {
+            self.given_back.fetch_sub(WANTED, Ordering::AcqRel);
+        }
         self.enlist(&mut inlet, usize::MAX)
     }
 
@@ -328,32 +314,8 @@ impl<J, R> Post<J, R> {
     #[must_use]
     pub(in crate::thread) fn end(&self, result: Option<R>) -> (Option<VecDeque<R>>, usize) {
         let gives_back = result.is_none();
-        if let Some(result) = result {
-            self.results.push(result);
-        }
-        // ORDERING: AcqRel. Release for the reader that sees this job ended; and in one order with its
-        // setting of the bits.
-        let before = self.ended.fetch_add(ONE, Ordering::AcqRel);
-        if before & WAITS != 0 {
-            self.wake_reader();
-        }
-        let unread = (before & GONE != 0).then(|| self.drain());
+        let unread = self.outlet.end(result);
         (unread, if gives_back { self.give_back(1) } else { 0 })
-    }
-
-    #[cold]
-    fn wake_reader(&self) {
-        clear(&self.ended, WAITS);
-        let reader = self.reader.lock().take();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
-    fn drain(&self) -> VecDeque<R> {
-        let mut results = VecDeque::new();
-        self.take(&mut results, usize::MAX);
-        results
     }
 
     /// Puts a job into the inlet, unless it is full. Returns how many workers are to be posted; or
@@ -386,36 +348,17 @@ impl<J, R> Post<J, R> {
         Ok(self.enlist(&mut inlet, 1))
     }
 
-    /// Moves results that are there into `ready`, `most` at the most.
-    pub(in crate::thread) fn take(&self, ready: &mut VecDeque<R>, most: usize) {
-        while ready.len() < most {
-            match self.results.steal() {
-                Steal::Success(result) => ready.push_back(result),
-                Steal::Empty => return,
-                Steal::Retry => std::hint::spin_loop(),
-            }
-        }
+    /// Takes all results that are there into `ready`, which is empty.
+    pub(in crate::thread) fn take(&self, ready: &mut VecDeque<R>) {
+        self.outlet.take(ready);
     }
 
     /// As [`take`](Self::take). If there is nothing yet, `waker` is woken when that may have changed.
-    pub(in crate::thread) fn take_or_await(
-        &self,
-        ready: &mut VecDeque<R>,
-        most: usize,
-        waker: &Waker,
-    ) -> Found {
-        self.take(ready, most);
-        if !ready.is_empty() {
-            return Found::Results;
-        }
-        let before = self.reader.lock().replace(waker.clone());
-        drop(before);
+    pub(in crate::thread) fn take_or_await(&self, ready: &mut VecDeque<R>, waker: &Waker) -> Found {
+        // What is counted below is counted under this lock.
         let inlet = self.inlet.lock();
-        // ORDERING: AcqRel, with `end`: the results of those that have ended are found below.
-        let ended = self.ended.fetch_or(WAITS, Ordering::AcqRel) / ONE;
+        let ended = self.outlet.take_or_await(ready, waker);
         let is_last = inlet.jobs.is_empty() && inlet.taken == ended && inlet.inlets == 1;
-        drop(inlet);
-        self.take(ready, most);
         match (ready.is_empty(), is_last) {
             (false, _) => Found::Results,
             (true, true) => Found::End,
@@ -430,7 +373,7 @@ impl<J, R> Post<J, R> {
     }
 
     fn in_flight(&self, inlet: &In<J>) -> usize {
-        (inlet.taken - self.ended.load(Ordering::Acquire) / ONE) as usize
+        (inlet.taken - self.outlet.ended()) as usize
     }
 
     pub(in crate::thread) fn add_inlet(&self) {
@@ -444,7 +387,7 @@ impl<J, R> Post<J, R> {
         inlet.inlets -= 1;
         let over = inlet.is_over();
         drop(inlet);
-        self.wake_reader();
+        self.outlet.wake_reader();
         over
     }
 
@@ -455,22 +398,7 @@ impl<J, R> Post<J, R> {
         inlet.most_results = usize::MAX;
         let wanted = self.enlist(&mut inlet, usize::MAX);
         drop(inlet);
-        // ORDERING: AcqRel, with `end`: what is not found here is found there.
-        self.ended.fetch_or(GONE, Ordering::AcqRel);
-        (self.drain(), wanted)
-    }
-}
-
-fn clear(word: &AtomicU64, bit: u64) {
-    let mut now = word.load(Ordering::Relaxed);
-    while now & bit != 0 {
-        // ORDERING: AcqRel, so that what was seen of the word before is seen by whoever sets the bit
-        // again.
-        let order = (Ordering::AcqRel, Ordering::Relaxed);
-        match word.compare_exchange_weak(now, now & !bit, order.0, order.1) {
-            Ok(_) => return,
-            Err(other) => now = other,
-        }
+        (self.outlet.leave(), wanted)
     }
 }
 
@@ -480,7 +408,7 @@ impl<J, R> fmt::Debug for Post<J, R> {
         f.debug_struct("Post")
             .field("jobs", &inlet.jobs.len())
             .field("in_flight", &self.in_flight(&inlet))
-            .field("results", &self.results.len())
+            .field("results", &self.outlet.len())
             .finish()
     }
 }

@@ -1,0 +1,97 @@
+//! Where the results of a worker pool wait, how many jobs have ended, and who waits for them.
+//!
+//! All of it is under one lock. Whoever ends a job counts it in the same step in which its result is
+//! queued, and finds there whether the reader waits or is gone: a reader that sees a job ended finds its
+//! result, and one that waits hears of it. Taken from here is all that is there at once, so that reading
+//! costs no lock for most results.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::task::Waker;
+
+use wg_core::sync::Mutex;
+
+pub(super) struct Outlet<R>(Mutex<State<R>>);
+
+struct State<R> {
+    results: VecDeque<R>,
+    /// How many jobs have ended.
+    ended: u64,
+    /// The reader, if it waits, or is on the way to.
+    reader: Option<Waker>,
+    /// Whether nobody takes results any more.
+    is_gone: bool,
+}
+
+/// How many results the room that a reader gives back may be for: more is freed.
+const ROOMY: usize = 1024;
+
+impl<R> Outlet<R> {
+    pub(super) fn new() -> Self {
+        let results = VecDeque::new();
+        Outlet(Mutex::new(State { results, ended: 0, reader: None, is_gone: false }))
+    }
+
+    /// Ends a job. Returns results that nobody will take, to be dropped.
+    pub(super) fn end(&self, result: Option<R>) -> Option<VecDeque<R>> {
+        let mut state = self.0.lock();
+        state.results.extend(result);
+        state.ended += 1;
+        let reader = state.reader.take();
+        let unread = state.is_gone.then(|| mem::take(&mut state.results));
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+        unread
+    }
+
+    /// How many jobs have ended.
+    pub(super) fn ended(&self) -> u64 {
+        self.0.lock().ended
+    }
+
+    /// How many results wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().results.len()
+    }
+
+    /// Takes all results into `ready`, which is empty.
+    pub(super) fn take(&self, ready: &mut VecDeque<R>) {
+        make_room(ready);
+        mem::swap(&mut self.0.lock().results, ready);
+    }
+
+    /// As [`take`](Self::take). If there is none, `waker` is woken by the next job that ends; returns how
+    /// many have.
+    pub(super) fn take_or_await(&self, ready: &mut VecDeque<R>, waker: &Waker) -> u64 {
+        make_room(ready);
+        let waker = waker.clone();
+        let mut state = self.0.lock();
+        mem::swap(&mut state.results, ready);
+        let before = if ready.is_empty() { state.reader.replace(waker) } else { Some(waker) };
+        let ended = state.ended;
+        drop(state);
+        drop(before);
+        ended
+    }
+
+    /// Wakes the reader, if it waits.
+    pub(super) fn wake_reader(&self) {
+        let reader = self.0.lock().reader.take();
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Enters that nobody takes results any more, and returns those that are there.
+    pub(super) fn leave(&self) -> VecDeque<R> {
+        let mut state = self.0.lock();
+        state.is_gone = true;
+        mem::take(&mut state.results)
+    }
+}
+
+/// Frees the room for many results.
+fn make_room<R>(ready: &mut VecDeque<R>) {
+    debug_assert!(ready.is_empty(), "what is ready is handed out first");
+    if ready.capacity() > ROOMY {
+        *ready = VecDeque::new();
+    }
+}
