@@ -1,9 +1,9 @@
 //! What every scope has, of whatever kind: its place in the tree, its ledger, and what follows from
 //! the ends of its tasks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use wg_core::sync::Mutex;
+use wg_core::sync::{Mutex, MutexGuard};
 
 use crate::cancel::Node;
 use crate::cause::{Cause, Stopped};
@@ -18,7 +18,10 @@ use crate::timeline::{Begun, Lane, OutcomeKind};
 pub(crate) struct Record {
     pub(crate) node: Arc<Node>,
     pub(crate) name: Option<Arc<str>>,
-    ledger: Mutex<Ledger>,
+    policy: Policy,
+    catches: bool,
+    /// Opened by the first end that is worth an entry: most scopes have none.
+    ledger: OnceLock<Box<Mutex<Ledger>>>,
     /// Whether a value can decide anything.
     counts_values: bool,
 }
@@ -29,8 +32,18 @@ impl Record {
             node: options.node(),
             name: options.name.clone(),
             counts_values: policy.counts_values(),
-            ledger: Mutex::new(Ledger::new(policy, options.catches)),
+            policy,
+            catches: options.catches,
+            ledger: OnceLock::new(),
         }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.get_or_init(|| Box::new(Mutex::new(self.new_ledger()))).lock()
+    }
+
+    fn new_ledger(&self) -> Ledger {
+        Ledger::new(self.policy.clone(), self.catches)
     }
 
     #[inline]
@@ -108,17 +121,17 @@ impl Record {
     /// it is looked for before those who look hear that all is over.
     #[inline]
     pub(crate) fn judge_value(&self, task: impl FnOnce() -> TaskInfo) -> Verdict {
-        if self.counts_values { self.ledger.lock().value(&task()) } else { Verdict::Continue }
+        if self.counts_values { self.ledger().value(&task()) } else { Verdict::Continue }
     }
 
     /// As [`error`](Self::error), leaving to the caller to obey.
     pub(crate) fn judge_error(&self, task: &TaskInfo) -> (usize, Verdict) {
-        self.ledger.lock().error(task)
+        self.ledger().error(task)
     }
 
     /// Enters a task that did not begin.
     pub(crate) fn cancelled(&self, task: &TaskInfo) {
-        let verdict = self.ledger.lock().cancelled(task);
+        let verdict = self.ledger().cancelled(task);
         self.obey(verdict);
     }
 
@@ -131,7 +144,7 @@ impl Record {
     ) -> (Stopped, Option<(Payload, usize)>) {
         let echo = echo(&payload, task);
         let cancelled = self.is_cancelled();
-        let Panicked { verdict, back } = self.ledger.lock().panicked(payload, task, cancelled);
+        let Panicked { verdict, back } = self.ledger().panicked(payload, task, cancelled);
         self.obey(verdict);
         let failure = match back {
             Back::Kept => None,
@@ -146,12 +159,12 @@ impl Record {
 
     /// From here on, keeps the failures that nobody else keeps.
     pub(crate) fn keep_strays(&self) {
-        self.ledger.lock().keep_strays();
+        self.ledger().keep_strays();
     }
 
     /// Keeps a panic that is a failure, where nobody else does, for a scope that reports failures.
     pub(crate) fn stray(&self, task: TaskInfo, payload: Payload, order: usize) {
-        let back = self.ledger.lock().stray((order, task, payload));
+        let back = self.ledger().stray((order, task, payload));
         if let Some(payload) = back {
             discard(payload);
         }
@@ -172,7 +185,10 @@ impl Record {
     /// it ended with one.
     pub(crate) fn close(&self, body: Option<Payload>) -> Conclusion {
         // A payload may be dropped in there, which is user code, and not under the lock.
-        let ledger = std::mem::take(&mut *self.ledger.lock());
+        let ledger = match self.ledger.get() {
+            Some(ledger) => std::mem::take(&mut *ledger.lock()),
+            None => self.new_ledger(),
+        };
         let mut conclusion = ledger.close(body);
         // Whoever wrote this scope did not ask for it to be cancelled: to return as if all had been
         // done would pass nothing off as something.
