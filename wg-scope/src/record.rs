@@ -1,6 +1,7 @@
 //! What every scope has, of whatever kind: its place in the tree, its ledger, and what follows from
 //! the ends of its tasks.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use wg_core::sync::{Mutex, MutexGuard};
@@ -18,7 +19,8 @@ use crate::timeline::{Begun, Lane, OutcomeKind};
 pub(crate) struct Record {
     pub(crate) node: Arc<Node>,
     pub(crate) name: Option<Arc<str>>,
-    policy: Policy,
+    /// A predicate in there that panics is the scope's failure, and is not asked what it was left like.
+    policy: AssertUnwindSafe<Policy>,
     catches: bool,
     /// Opened by the first end that is worth an entry: most scopes have none.
     ledger: OnceLock<Box<Mutex<Ledger>>>,
@@ -32,7 +34,7 @@ impl Record {
             node: options.node(),
             name: options.name.clone(),
             counts_values: policy.counts_values(),
-            policy,
+            policy: AssertUnwindSafe(policy),
             catches: options.catches,
             ledger: OnceLock::new(),
         }
@@ -43,7 +45,7 @@ impl Record {
     }
 
     fn new_ledger(&self) -> Ledger {
-        Ledger::new(self.policy.clone(), self.catches)
+        Ledger::new(self.policy.0.clone(), self.catches)
     }
 
     #[inline]

@@ -8,9 +8,9 @@
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
 //! looks after that: while runners are lent it looks, about every millisecond, whether some scope
 //! has tasks of which none was taken since the last look, or nearly all of whose runners are
-//! blocked. If a core seems to be idle meanwhile, it gets as many again, or as many as its limit
-//! allows. If all cores are busy it waits, because more threads would only share them, but not for
-//! ever.
+//! blocked. If a core seems to be idle meanwhile, or all of its runners sleep, it gets as many again, or
+//! as many as its limit allows. If all cores are busy, also with its own tasks, it waits, because more
+//! threads would only share them, but not for ever.
 //!
 //! Threads go away when nobody has asked for them for a while. None of them keeps the process
 //! alive. A thread that cannot be created is done without.
@@ -73,6 +73,10 @@ const SETTLED: u32 = 2;
 /// How many looks in a row the runners of a scope must be blocked for it to get more although tasks
 /// are being taken: tasks that each block for a short time, and more of them than can wait.
 const SLUGGISH: u32 = 3;
+
+/// How many looks in a row all who work for a scope must sleep, and none of its tasks be taken, for it to
+/// get more although all cores are busy, with the tasks of others.
+const ASLEEP: u32 = 5;
 
 /// One in so many runners may compute where they count as blocked: of many that block for a short
 /// time, some are just going on.
@@ -387,6 +391,7 @@ impl Pool {
         // Those who were called and have not woken up, or were created and have not begun, wait for a
         // core.
         let mut busy = inner.coming + inner.created;
+        let some_come = busy > 0;
         drop(inner);
         // Where the system does not say, a runner counts as computing: patience has to do.
         // How many of a scope's runners are there, and how many of them compute.
@@ -418,23 +423,33 @@ impl Pool {
             let few = if soon { FEW / 4 } else { FEW };
             let slow = taken <= few * runners as u64;
             looks.blocked = if blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
-            let add = if (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH {
+            // Where no runner is there, its own thread alone works for it.
+            let sleeps = at_work.map_or_else(
+                || Probe::of(client.body()).look() == Doing::Blocked,
+                |(_, computing)| *computing == 0,
+            );
+            looks.asleep = if sleeps && !some_come { looks.asleep + u32::from(!soon) } else { 0 };
+            let all_sleep = looks.asleep.min(looks.stalled) >= ASLEEP;
+            let is_blocked =
+                (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH;
+            let (add, most) = if is_blocked || (all_sleep && at_work.is_some()) {
                 // Whoever gave a limit has said how many are good to be at work. Without one, how
                 // many would be blocked as well shows only when they have come.
-                if limited { tasks } else { runners.max(1) }
-            } else if looks.stalled >= patience(runners) {
+                (if limited { tasks } else { runners.max(1) }, usize::MAX)
+            } else if all_sleep || looks.stalled >= patience(runners) {
                 looks.stalled = 0;
-                1
+                (1, 1)
             } else {
                 continue;
             };
+            looks.asleep = 0;
             // Runners that were asked for and have not come are wanted, but not once more.
             let add = add.saturating_sub(asked).min(tasks);
             if !client.ask(add) {
                 continue;
             }
             inner.requests.extend(std::iter::repeat_n(client, add));
-            wanted += add.max(asked);
+            wanted += add.max(asked).min(most);
             added += add;
         }
         if wanted > 0 {
@@ -470,6 +485,8 @@ struct Looks {
     stalled: u32,
     /// Its runners were blocked, and a core idle.
     blocked: u32,
+    /// All who work for it slept, and no thread was on the way.
+    asleep: u32,
 }
 
 /// Finds the scopes in which tasks wait, and counts for how many looks none was taken; a look that comes

@@ -22,6 +22,25 @@ fn rule_12_two_thousand_tasks_meet_at_one_barrier() {
     assert_eq!(leaders.into_inner(), 1);
 }
 
+/// Those that wait for one another hold no core, and those that compute do not keep them from being given
+/// threads: if each had to wait for a core to be idle, this would take a quarter of an hour.
+#[test]
+fn rule_12_tasks_meet_at_a_barrier_beside_others_that_keep_all_cores_busy() {
+    let (barrier, met) = (Barrier::new(200), AtomicBool::new(false));
+    wg::scope(|busy| {
+        for _ in 0..8 {
+            busy.spawn(|| until(|| met.load(Relaxed)));
+        }
+        wg::scope(|s| {
+            for _ in 0..200 {
+                s.spawn(|| barrier.wait());
+            }
+        });
+        met.store(true, Relaxed);
+    });
+    assert!(met.into_inner());
+}
+
 #[test]
 fn rule_12_a_thousand_tasks_each_wait_for_one_that_is_spawned_later() {
     let sum = wg::scope(|s| {
