@@ -11,7 +11,7 @@ use std::time::Instant;
 use wg_core::Token;
 use wg_core::sync::{Mutex, current};
 
-use super::bell::{Bell, Move};
+use super::bell::Move;
 use super::frame;
 use super::job::{Job, Run};
 use super::onward::with_room;
@@ -205,9 +205,9 @@ where
             }
         };
         self.ending.record(home, index, began, &result);
-        let what = self.ring.step(Bell::end);
+        let (what, driver) = self.ring.end();
         self.carry_out(home, index, None, what);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.ring.dismiss())) {
+        if let Err(payload) = drop_caught(driver) {
             self.ending.panicked(home, index, payload);
         }
         self.ending.conclude(home, index, result, told);

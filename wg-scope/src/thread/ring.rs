@@ -65,6 +65,13 @@ impl Ring {
         queued
     }
 
+    /// The future has ended: nobody has to poll it any more. Returns what is to be done with its job, and
+    /// who waited.
+    pub(super) fn end(&self) -> (Move, Option<Driver>) {
+        let mut inner = self.inner.lock();
+        (inner.bell.end(), inner.driver.take())
+    }
+
     /// Forgets who waits.
     pub(super) fn dismiss(&self) {
         let driver = self.inner.lock().driver.take();
