@@ -13,7 +13,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::mem;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use wg_core::sync::{self, AtomicU64, Mutex, Ordering};
@@ -179,6 +179,17 @@ pub(super) fn put<T>(value: T) -> NonNull<T> {
 /// A value in a block, as a `Box` would hold it.
 pub(super) struct Held<T: ?Sized>(NonNull<T>);
 
+// SAFETY: It owns the value, as a `Box` would.
+unsafe impl<T: ?Sized + Send> Send for Held<T> {}
+// SAFETY: As above.
+unsafe impl<T: ?Sized + Sync> Sync for Held<T> {}
+
+impl<T> Held<T> {
+    pub(super) fn new(value: T) -> Self {
+        Held(put(value))
+    }
+}
+
 impl<T: ?Sized> Held<T> {
     /// Takes over what [`put`] returned.
     ///
@@ -197,6 +208,13 @@ impl<T: ?Sized> Deref for Held<T> {
     fn deref(&self) -> &T {
         // SAFETY: The value is there, and this is its owner.
         unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for Held<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: The value is there, and this is its owner.
+        unsafe { self.0.as_mut() }
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::any::Any;
-use std::mem::transmute;
+use std::mem::{self, transmute};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -57,6 +57,34 @@ impl Once {
     fn table(&self) -> &'static Table {
         // SAFETY: The job has not let go of it.
         unsafe { self.0.as_ref() }.table
+    }
+}
+
+/// Where a task's job lies that may be taken out. That there is none is not told by a null pointer: so
+/// null is left to whatever has this for one of several things.
+pub(super) struct Slot(NonNull<Header>);
+
+// SAFETY: As `Once`.
+unsafe impl Send for Slot {}
+// SAFETY: As `Once`.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    pub(super) fn new(Once(task): Once) -> Self {
+        Slot(task)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0 == NonNull::dangling()
+    }
+
+    pub(super) fn take(&mut self) -> Option<Once> {
+        let task = mem::replace(&mut self.0, NonNull::dangling());
+        (task != NonNull::dangling()).then_some(Once(task))
+    }
+
+    pub(super) fn info(&self, index: u64) -> Option<TaskInfo> {
+        (!self.is_empty()).then(|| Once(self.0).info(index))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
+mod entry;
 mod hand;
 mod inlet;
 mod lists;
@@ -14,6 +15,7 @@ use std::time::Instant;
 use slab::Slab;
 use wg_core::sync::{Mutex, MutexGuard, Thread, times};
 
+use self::entry::Entry;
 pub(super) use self::hand::{Hand, OwnHand};
 use self::inlet::Inlet;
 use self::lists::Kept;
@@ -29,7 +31,7 @@ pub(super) struct Queue {
 struct Inner {
     lists: Kept,
     /// Futures that nobody has woken.
-    pending: Slab<Entry>,
+    pending: Slab<Shelved>,
     /// How many tasks and shares the entries stand for.
     waiting: usize,
     slots: Slots,
@@ -65,18 +67,10 @@ struct Owner {
     works: bool,
 }
 
-/// A job, and how often it may still be begun; none if its joiner came first.
-struct Entry {
-    job: Option<Job>,
+/// The job of a future that nobody has woken.
+struct Shelved {
+    job: Job,
     index: u64,
-    shares: usize,
-    /// Entries are in the order of these, and a task's own is told by its index.
-    key: u64,
-}
-
-/// The key of a task's entry.
-const fn own_key(index: u64) -> u64 {
-    2 * index + 1
 }
 
 /// From how many tasks on a scope has use for its inlet: with few, one lock is less than two.
@@ -147,12 +141,6 @@ impl Follow {
     const NONE: Follow = Follow { wake: Vec::new(), ask: false, left: None };
 }
 
-impl Entry {
-    fn share(&self) -> Option<Job> {
-        self.job.as_ref()?.share()
-    }
-}
-
 impl Inner {
     fn can_take(&self) -> bool {
         self.slots.has_room() && (self.waiting > 0 || self.ahead() > 0)
@@ -161,11 +149,6 @@ impl Inner {
     /// How many tasks runners have in hand that have not begun.
     fn ahead(&self) -> usize {
         self.lists.full.iter().map(|&key| self.lists.hands[key].ahead()).sum()
-    }
-
-    /// The key of an entry that no joiner looks for.
-    fn other_key(&self) -> u64 {
-        2 * self.spawned
     }
 
     fn has_room_for(&self, guest: Guest) -> bool {
@@ -347,8 +330,7 @@ impl Queue {
         let mut inner = self.lock();
         let index = inner.spawned;
         inner.waiting += shares;
-        let key = inner.other_key();
-        inner.lists.entries.push_back(Entry { job: Some(job), index, shares, key });
+        inner.lists.entries.push_back(Entry::after(index, job, index, shares));
         inner.follow(most, &self.inlet)
     }
 
@@ -356,37 +338,37 @@ impl Queue {
     pub(super) fn requeue(&self, job: Job, index: u64, most: usize) -> Follow {
         let mut inner = self.lock();
         inner.waiting += 1;
-        let key = inner.other_key();
-        inner.lists.entries.push_back(Entry { job: Some(job), index, shares: 1, key });
+        let entry = Entry::after(inner.spawned, job, index, 1);
+        inner.lists.entries.push_back(entry);
         inner.after_push(most)
     }
 
     /// Keeps the job of a future that is not to be polled before it is woken.
     pub(super) fn shelve(&self, job: Job, index: u64) -> usize {
-        self.lock().pending.insert(Entry { job: Some(job), index, shares: 1, key: 0 })
+        self.lock().pending.insert(Shelved { job, index })
     }
 
     /// Queues the job of a future that was woken.
     pub(super) fn unshelve(&self, key: usize, most: usize) -> Follow {
         let mut inner = self.lock();
-        let entry = inner.pending.remove(key);
+        let Shelved { job, index } = inner.pending.remove(key);
         inner.waiting += 1;
-        let key = inner.other_key();
-        inner.lists.entries.push_back(Entry { key, ..entry });
+        let entry = Entry::after(inner.spawned, job, index, 1);
+        inner.lists.entries.push_back(entry);
         inner.after_push(most)
     }
 
     /// Gives the job of a future back that has ended.
-    pub(super) fn unkeep(&self, key: usize) -> Option<Job> {
+    pub(super) fn unkeep(&self, key: usize) -> Job {
         self.lock().pending.remove(key).job
     }
 
     /// The jobs of the futures that nobody has woken; `all`: and of what waits.
     pub(super) fn jobs(&self, all: bool) -> Vec<Job> {
         let inner = self.lock();
-        let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let waiting = inner.lists.entries.iter().filter(|_| all);
-        let mut jobs: Vec<_> = pending.chain(waiting).filter_map(Entry::share).collect();
+        let pending = inner.pending.iter().filter_map(|(_, shelved)| shelved.job.share());
+        let waiting = inner.lists.entries.iter().filter(|_| all).filter_map(Entry::share);
+        let mut jobs: Vec<_> = pending.chain(waiting).collect();
         for &key in inner.lists.full.iter().filter(|_| all) {
             inner.lists.hands[key]
                 .look(|_, ahead| jobs.extend(ahead.iter().filter_map(Entry::share)));

@@ -80,8 +80,8 @@ impl Hand {
     /// Takes out what has not begun and has this key.
     pub(super) fn retract(&self, key: u64) -> Option<Job> {
         let ahead = &mut self.0.lock().ahead;
-        let place = ahead.binary_search_by_key(&key, |entry| entry.key).ok()?;
-        ahead.remove(place)?.job
+        let place = ahead.binary_search_by_key(&key, Entry::key).ok()?;
+        Some(ahead.remove(place)?.take()?.0)
     }
 
     pub(super) fn ahead(&self) -> usize {
@@ -105,8 +105,8 @@ impl Hand {
 
 impl Held {
     fn begin(&mut self) -> Option<(Job, u64)> {
-        let Entry { job, index, .. } = self.ahead.pop_front()?;
-        let job = job.expect("what is in hand is not empty");
+        let job = self.ahead.pop_front()?.take();
+        let (job, index) = job.expect("what is in hand is not empty");
         self.taken += 1;
         self.current = Some(Running { task: job.info(index), since: None });
         Some((job, index))

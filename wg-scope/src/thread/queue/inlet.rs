@@ -12,7 +12,7 @@ use std::mem;
 
 use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
-use super::{Entry, Inner, own_key};
+use super::{Entry, Inner};
 use crate::thread::job::Job;
 
 pub(super) struct Inlet {
@@ -113,12 +113,5 @@ impl Inlet {
         if self.was_open.load(Ordering::Relaxed) {
             queue.lock().lists.laid = mem::take(&mut self.laid.lock().entries);
         }
-    }
-}
-
-impl Entry {
-    /// A task's own entry.
-    pub(super) fn of(job: Job, index: u64) -> Self {
-        Entry { job: Some(job), index, shares: 1, key: own_key(index) }
     }
 }

@@ -1,13 +1,12 @@
 //! What a queue tells those who look: the sentinel, and whoever asks who is alive.
 
-use std::mem;
 use std::time::Instant;
+use std::{iter, mem};
 
 use wg_core::sync;
 
 use super::{Entry, Inner, Queue, Running};
 use crate::task_info::TaskInfo;
-use crate::thread::job::Job;
 use crate::thread::pool::Progress;
 
 /// A task that has begun and not ended, or that waits in the queue.
@@ -15,6 +14,12 @@ pub(in crate::thread) struct Seen {
     pub(in crate::thread) task: TaskInfo,
     /// None while it waits.
     pub(in crate::thread) since: Option<Instant>,
+}
+
+impl Seen {
+    fn waiting(task: TaskInfo) -> Self {
+        Seen { task, since: None }
+    }
 }
 
 /// How many tasks a scope has had, and where they are.
@@ -76,8 +81,9 @@ impl Queue {
                 waiting.extend(ahead.iter().take(most).flat_map(Entry::seen));
             });
         }
-        let pending = inner.pending.iter().map(|(_, entry)| entry);
-        let behind = inner.lists.entries.iter().chain(pending).flat_map(Entry::seen);
+        let pending = inner.pending.iter().map(|(_, shelved)| shelved.job.info(shelved.index));
+        let pending = pending.map(Seen::waiting);
+        let behind = inner.lists.entries.iter().flat_map(Entry::seen).chain(pending);
         seen.extend(waiting.into_iter().chain(behind).take(most.saturating_sub(seen.len())));
         seen.truncate(most);
         seen
@@ -105,9 +111,7 @@ impl Running {
 
 impl Entry {
     fn seen(&self) -> impl Iterator<Item = Seen> {
-        let seen = |job: &Job| Seen { task: job.info(self.index), since: None };
-        self.job
-            .iter()
-            .flat_map(move |job| std::iter::repeat_with(move || seen(job)).take(self.shares))
+        let shares = iter::repeat_with(|| self.info()).take(self.shares());
+        shares.flatten().map(Seen::waiting)
     }
 }

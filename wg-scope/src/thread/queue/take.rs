@@ -7,7 +7,8 @@ use std::mem;
 
 use wg_core::sync::times;
 
-use super::{Begun, Entry, Inner, Next, OwnHand, own_key};
+use super::entry::own_key;
+use super::{Begun, Entry, Inner, Next, OwnHand};
 use crate::thread::job::Job;
 
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
@@ -24,15 +25,15 @@ impl Inner {
         let Some(place) = self.place_of(key) else {
             return self.lists.full.iter().find_map(|&place| self.lists.hands[place].retract(key));
         };
-        let job = self.lists.entries[place].job.take()?;
-        self.lists.entries[place].shares = 0;
+        let entries = &mut self.lists.entries;
+        let (job, _) = entries[place].take()?;
         self.waiting -= 1;
         if self.waiting == 0 {
             self.clear();
         } else if place == 0 {
-            self.lists.entries.pop_front();
-        } else if place + 1 == self.lists.entries.len() {
-            self.lists.entries.pop_back();
+            entries.pop_front();
+        } else if place + 1 == entries.len() {
+            entries.pop_back();
         }
         Some(job)
     }
@@ -41,8 +42,8 @@ impl Inner {
     /// were spawned.
     fn place_of(&self, key: u64) -> Option<usize> {
         let entries = &self.lists.entries;
-        match entries.front()?.key.cmp(&key) {
-            Ordering::Less => entries.binary_search_by_key(&key, |entry| entry.key).ok(),
+        match entries.front()?.key().cmp(&key) {
+            Ordering::Less => entries.binary_search_by_key(&key, Entry::key).ok(),
             Ordering::Equal => Some(0),
             Ordering::Greater => None,
         }
@@ -58,7 +59,7 @@ impl Inner {
 
     /// The first entry that is not empty.
     fn front(&mut self) -> Option<&mut Entry> {
-        while self.lists.entries.front()?.shares == 0 {
+        while self.lists.entries.front()?.shares() == 0 {
             self.lists.entries.pop_front();
         }
         self.lists.entries.front_mut()
@@ -71,16 +72,13 @@ impl Inner {
         }
         let (waiting, limit) = (self.waiting, self.slots.limit());
         let entry = self.front()?;
-        if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares, waiting, limit) {
+        if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares(), waiting, limit) {
             return self.take_several(hand);
         }
-        let index = entry.index;
-        let job = if entry.shares > 1 {
-            entry.shares -= 1;
-            entry.job.as_ref()?.share()?
-        } else {
-            self.lists.entries.pop_front()?.job?
-        };
+        let (job, index) = entry.take()?;
+        if entry.shares() == 0 {
+            self.lists.entries.pop_front();
+        }
         self.waiting -= 1;
         self.taken = self.taken.wrapping_add(1);
         let begun = self.begin(job.info(index));
@@ -93,7 +91,7 @@ impl Inner {
         let most = (self.waiting / 2).min(MOST);
         let mut several = 0;
         let plain = std::iter::from_fn(|| {
-            let plain = several < most && self.front()?.shares == 1;
+            let plain = several < most && self.front()?.shares() == 1;
             several += usize::from(plain);
             if plain { self.lists.entries.pop_front() } else { None }
         });
@@ -131,6 +129,6 @@ impl Inner {
             self.waiting += some.len();
             self.lists.entries.extend(some);
         }
-        self.lists.entries.make_contiguous().sort_by_key(|entry| entry.key);
+        self.lists.entries.make_contiguous().sort_by_key(Entry::key);
     }
 }
