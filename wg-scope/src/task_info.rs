@@ -23,9 +23,21 @@ pub(crate) enum Label {
 }
 
 pub(crate) struct Named {
-    name: Box<str>,
+    name: Name,
     site: &'static Location<'static>,
 }
+
+/// A name. Most are short, and need no memory of their own.
+enum Name {
+    /// Its length, and its bytes.
+    Short(u8, [u8; SHORT]),
+    Long(Box<str>),
+}
+
+/// As many bytes of a name fit where the pointer to a longer one would be, and its length.
+const SHORT: usize = 22;
+
+const _: () = assert!(size_of::<Name>() <= 24);
 
 impl TaskInfo {
     pub(crate) fn new(index: u64, label: Label) -> Self {
@@ -59,7 +71,7 @@ impl Label {
     }
 
     pub(crate) fn named(name: &str, site: &'static Location<'static>) -> Self {
-        Label::Named(Stamp::NEVER, Arc::new(Named { name: name.into(), site }))
+        Label::Named(Stamp::NEVER, Arc::new(Named { name: Name::of(name), site }))
     }
 
     pub(crate) fn site(&self) -> &'static Location<'static> {
@@ -72,7 +84,7 @@ impl Label {
     fn name(&self) -> Option<&str> {
         match self {
             Label::Site(..) => None,
-            Label::Named(_, named) => Some(&named.name),
+            Label::Named(_, named) => Some(named.name.text()),
         }
     }
 
@@ -95,6 +107,28 @@ impl Label {
             (Label::Site(_, own), Label::Site(_, other)) => ptr::eq(*own, *other),
             (Label::Named(_, own), Label::Named(_, other)) => Arc::ptr_eq(own, other),
             _ => false,
+        }
+    }
+}
+
+impl Name {
+    fn of(name: &str) -> Self {
+        match u8::try_from(name.len()) {
+            Ok(length) if name.len() <= SHORT => {
+                let mut bytes = [0; SHORT];
+                bytes[..name.len()].copy_from_slice(name.as_bytes());
+                Name::Short(length, bytes)
+            }
+            _ => Name::Long(name.into()),
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Name::Short(length, bytes) => {
+                std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was a name")
+            }
+            Name::Long(name) => name,
         }
     }
 }
@@ -180,6 +214,20 @@ mod tests {
         let named = TaskInfo::new(7, Label::named("fetch", site));
         assert_eq!(named.to_string(), format!("fetch#7 spawned at {at}"));
         assert_ne!(plain, named);
+    }
+
+    #[test]
+    fn names_of_any_length_are_told_as_they_were_given() {
+        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 300] {
+            let name = "x".repeat(length);
+            let task = TaskInfo::new(0, Label::named(&name, Location::caller()));
+            assert_eq!(task.name(), Some(name.as_str()));
+        }
+        // In bytes, so a character is never cut.
+        for name in ["é".repeat(11), "é".repeat(12), format!("x{}", "é".repeat(11))] {
+            let task = TaskInfo::new(0, Label::named(&name, Location::caller()));
+            assert_eq!(task.name(), Some(name.as_str()));
+        }
     }
 
     #[test]
