@@ -39,6 +39,18 @@ const SHORT: usize = 22;
 
 const _: () = assert!(size_of::<Name>() <= 24);
 
+/// What a task knows of who it is.
+pub(crate) trait Tag {
+    fn label(&self) -> Label;
+
+    /// As [`label`](Self::label), with the instant at which it was spawned.
+    fn stamped(&self) -> Label;
+}
+
+/// The line alone, for the many tasks that have no name, where no timeline is recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Site(&'static Location<'static>);
+
 impl TaskInfo {
     pub(crate) fn new(index: u64, label: Label) -> Self {
         TaskInfo { index, label }
@@ -101,6 +113,15 @@ impl Label {
         *stamp
     }
 
+    /// The line, if there is nothing else to be told; or else all of it.
+    #[inline]
+    pub(crate) fn into_site(self) -> Result<Site, Self> {
+        match self {
+            Label::Site(Stamp::NEVER, site) => Ok(Site(site)),
+            label => Err(label),
+        }
+    }
+
     /// Whether this says what `other` says, and lies in the same place: no text is compared.
     pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
         match (self, other) {
@@ -108,6 +129,28 @@ impl Label {
             (Label::Named(_, own), Label::Named(_, other)) => Arc::ptr_eq(own, other),
             _ => false,
         }
+    }
+}
+
+impl Tag for Label {
+    #[inline]
+    fn label(&self) -> Label {
+        self.clone()
+    }
+
+    fn stamped(&self) -> Label {
+        self.clone().spawned_at(self.stamp())
+    }
+}
+
+impl Tag for Site {
+    #[inline]
+    fn label(&self) -> Label {
+        Label::at(self.0)
+    }
+
+    fn stamped(&self) -> Label {
+        self.label()
     }
 }
 

@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::todo::Todo;
 use crate::outcome::Outcome;
 use crate::settle::Settle;
-use crate::task_info::TaskInfo;
+use crate::task_info::{Tag, TaskInfo};
 
 /// The job has laid down the outcome, and does not touch the cell any more.
 const ENDED: u64 = 1;
@@ -31,9 +31,9 @@ const AWAITED: u64 = 4;
 
 /// The header comes first, so that a pointer to it is one to the cell.
 #[repr(C)]
-struct Cell<'scope, F, T, S> {
+struct Cell<'scope, F, T, L, S> {
     header: Header,
-    todo: Todo<'scope, S>,
+    todo: Todo<'scope, L, S>,
     place: UnsafeCell<Place<F, T>>,
 }
 
@@ -84,14 +84,15 @@ trait Claimed<T> {
 /// # Safety
 ///
 /// `queue` must see to it that the job has been run before `'scope` ends.
-pub(super) unsafe fn new<'scope, F, V, S, T>(
-    todo: Todo<'scope, S>,
+pub(super) unsafe fn new<'scope, F, V, L, S, T>(
+    todo: Todo<'scope, L, S>,
     closure: F,
     queue: impl FnOnce(Once) -> u64,
 ) -> Claim<'scope, T>
 where
     F: FnOnce() -> V + Send + 'scope,
     V: Value<T> + Send + 'scope,
+    L: Tag + Send + Sync + 'scope,
     S: Settle<V> + Send + Sync + 'scope,
 {
     let (cell, job) = Cell::boxed(todo, closure, 0);
@@ -103,24 +104,26 @@ where
 /// # Safety
 ///
 /// The job must have been run before `'scope` ends.
-pub(super) unsafe fn unclaimed<'scope, F, T, S>(todo: Todo<'scope, S>, closure: F) -> Once
+pub(super) unsafe fn unclaimed<'scope, F, T, L, S>(todo: Todo<'scope, L, S>, closure: F) -> Once
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
+    L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
     Cell::boxed(todo, closure, UNCLAIMED).1
 }
 
-impl<'scope, F, T, S> Cell<'scope, F, T, S>
+impl<'scope, F, T, L, S> Cell<'scope, F, T, L, S>
 where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
+    L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
     const TABLE: &'static Table = &Table { run: Self::run, info: Self::info };
 
-    fn boxed(todo: Todo<'scope, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
+    fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
         let place = UnsafeCell::new(Place::Closure(closure));
         let cell = blocks::put(Cell { header, todo, place });
@@ -178,7 +181,7 @@ where
     }
 }
 
-impl<F, V, S: Settle<V>> Cell<'_, F, V, S> {
+impl<F, V, L: Tag, S: Settle<V>> Cell<'_, F, V, L, S> {
     /// # Safety
     ///
     /// As for [`Claimed::take`].
@@ -201,7 +204,7 @@ impl<F, V, S: Settle<V>> Cell<'_, F, V, S> {
     }
 }
 
-impl<F, V: Value<T>, S: Settle<V>, T> Claimed<T> for Cell<'_, F, V, S> {
+impl<F, V: Value<T>, L: Tag, S: Settle<V>, T> Claimed<T> for Cell<'_, F, V, L, S> {
     fn state(&self) -> &AtomicU64 {
         &self.header.state
     }

@@ -25,7 +25,7 @@ use crate::ledger::Unwind;
 use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::{Plain, Settle};
-use crate::task_info::Label;
+use crate::task_info::{Label, Tag};
 
 /// How long whoever waits for room sleeps before it looks itself, at first and at most, where it is
 /// woken when there is much and not when there is some.
@@ -357,6 +357,20 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         T: Send + 'scope,
         S: Settle<T> + Send + Sync + 'scope,
     {
+        // Most tasks have no name, and are smaller by that.
+        match self.shared.stamped(label).into_site() {
+            Ok(site) => self.queue_tagged(site, task, settle),
+            Err(label) => self.queue_tagged(label, task, settle),
+        }
+    }
+
+    fn queue_tagged<F, T, L, S>(&'scope self, label: L, task: F, settle: S) -> Task<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        L: Tag + Send + Sync + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
+    {
         if is_large::<F, T>() {
             let todo = Todo::new(&self.shared, label, Unboxing(settle));
             return Task::new(self.queue_claimed(todo, boxed(task)));
@@ -372,6 +386,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         T: Send + 'scope,
         S: Settle<T> + Send + Sync + 'scope,
     {
+        let label = self.shared.stamped(label);
         if is_large::<F, T>() {
             let todo = Todo::new(&self.shared, label, Unboxing(settle));
             return self.queue_unclaimed(todo, boxed(task));
@@ -380,10 +395,15 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     }
 
     #[expect(unsafe_code, reason = "see `queue_unclaimed`")]
-    fn queue_claimed<F, V, S, T>(&'scope self, todo: Todo<'scope, S>, task: F) -> Claim<'scope, T>
+    fn queue_claimed<F, V, L, S, T>(
+        &'scope self,
+        todo: Todo<'scope, L, S>,
+        task: F,
+    ) -> Claim<'scope, T>
     where
         F: FnOnce() -> V + Send + 'scope,
         V: Value<T> + Send + 'scope,
+        L: Tag + Send + Sync + 'scope,
         S: Settle<V> + Send + Sync + 'scope,
     {
         let queue = |task| self.shared.push(Job::Once(task));
@@ -392,10 +412,11 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     }
 
     #[expect(unsafe_code, reason = "the lifetimes of tasks are erased here")]
-    fn queue_unclaimed<F, T, S>(&'scope self, todo: Todo<'scope, S>, task: F) -> u64
+    fn queue_unclaimed<F, T, L, S>(&'scope self, todo: Todo<'scope, L, S>, task: F) -> u64
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
+        L: Tag + Send + Sync + 'scope,
         S: Settle<T> + Send + Sync + 'scope,
     {
         // SAFETY: The job must be run before `'scope` ends. `scope` does not return, by return or by

@@ -11,19 +11,19 @@ use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::policy::Verdict;
 use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Tag, TaskInfo};
 use crate::timeline::OutcomeKind;
 
 /// A task without its closure: who it is, and what becomes of its outcome.
-pub(super) struct Todo<'scope, S> {
+pub(super) struct Todo<'scope, L, S> {
     scope: &'scope Arc<Shared>,
-    label: Label,
+    label: L,
     settle: S,
 }
 
-impl<'scope, S> Todo<'scope, S> {
-    pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, settle: S) -> Self {
-        Todo { scope, label: scope.stamped(label), settle }
+impl<'scope, L: Tag, S> Todo<'scope, L, S> {
+    pub(super) fn new(scope: &'scope Arc<Shared>, label: L, settle: S) -> Self {
+        Todo { scope, label, settle }
     }
 
     pub(super) fn scope(&self) -> &'scope Arc<Shared> {
@@ -31,7 +31,7 @@ impl<'scope, S> Todo<'scope, S> {
     }
 
     pub(super) fn task(&self, index: u64) -> TaskInfo {
-        TaskInfo::new(index, self.label.clone())
+        TaskInfo::new(index, self.label.label())
     }
 
     /// Runs the closure, unless the task is not to begin any more. When this returns nothing of the
@@ -53,7 +53,7 @@ impl<'scope, S> Todo<'scope, S> {
             catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
         if let Some(span) = &mut span {
-            span.end(index, &self.label, self.kind_of(&result));
+            span.end(index, &self.label.stamped(), self.kind_of(&result));
         }
         let mut verdict = Verdict::Continue;
         let mut order = 0;
