@@ -12,7 +12,7 @@ use loom::thread::ThreadId;
 
 pub use super::clock::now;
 pub use loom::sync::MutexGuard;
-pub use loom::sync::atomic::AtomicBool;
+pub use loom::sync::atomic::{AtomicBool, fence};
 pub use std::sync::Arc;
 
 /// One bucket: which bucket an address falls into differs from one execution to the next, and loom
@@ -235,6 +235,11 @@ pub fn park_until(deadline: Option<Instant>) -> bool {
         parking.order();
     }
     true
+}
+
+/// Lets another go on.
+pub fn wait_a_little(_: usize) {
+    loom::thread::yield_now();
 }
 
 /// No thread can be had: loom knows five at the most, so models bring the runners they want.

@@ -218,6 +218,14 @@ pub fn park_until(deadline: Option<Instant>) -> bool {
     }
 }
 
+/// Lets another go on.
+pub fn wait_a_little(_: usize) {
+    shuttle::thread::yield_now();
+}
+
+/// A fence. Nothing, as shuttle knows one order of all that happens.
+pub fn fence(_: std::sync::atomic::Ordering) {}
+
 /// Makes every third thread impossible to create.
 static SPAWN_FAILS: LazyLock<bool> = LazyLock::new(|| std::env::var_os("WG_SPAWN_FAILS").is_some());
 

@@ -3,9 +3,9 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-pub use std::sync::atomic::{AtomicBool, AtomicU64};
+pub use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 pub use std::sync::{Arc, MutexGuard};
 pub use std::thread::{Thread, current};
 pub use std::thread_local;
@@ -83,6 +83,17 @@ pub fn park_until(deadline: Option<Instant>) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Lets another go on with what takes a few instructions, unless it has lost its core. To be called with
+/// the number of `rounds` before this one: at the end it sleeps, as the other may need this very core, and
+/// be worth less to the system.
+pub fn wait_a_little(rounds: usize) {
+    match rounds {
+        0..64 => std::hint::spin_loop(),
+        64..128 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(50)),
+    }
 }
 
 /// Starts a thread that nobody joins.

@@ -6,6 +6,9 @@
 //! tasks are, and a limit of a thousand costs no more than the runners that are worth having.
 
 pub(super) mod desk;
+pub(super) mod buffer;
+pub(super) mod biased;
+pub(super) mod barrier;
 
 use std::sync::{Arc, Weak};
 

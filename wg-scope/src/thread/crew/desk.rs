@@ -4,12 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::{Steal, Stealer, Worker};
 use wg_core::sync::{AtomicU64, Ordering, now};
+
+use super::biased::{Other, Owner, biased};
+use super::buffer::{Consumer, Gauge, LENGTH, Producer, buffer};
+
+/// Where the items of a desk are taken out: mostly by its own share, and by others if need be.
+type Items<T> = Consumer<(usize, T)>;
 
 /// A share's place: the items it has taken ahead.
 pub(in crate::thread) struct Desk<T> {
-    items: Worker<(usize, T)>,
+    laid: Producer<(usize, T)>,
+    items: Owner<Items<T>>,
     seat: Arc<Seat<T>>,
     /// How many items this share has begun; and how many of those it has finished it has told the
     /// others when it last asked for the iterator.
@@ -23,8 +29,12 @@ pub(in crate::thread) struct Desk<T> {
 }
 
 /// A desk as others see it.
+#[repr(align(128))]
 struct Seat<T> {
-    items: Stealer<(usize, T)>,
+    items: Other<Items<T>>,
+    /// How many items lie here, so that nobody asks for those of an empty desk. Who must not miss one sees
+    /// to it that the laying down is seen.
+    lying: Gauge<(usize, T)>,
     /// How many items this desk's share has finished.
     finished: AtomicU64,
 }
@@ -41,17 +51,26 @@ pub(in crate::thread) struct Seats<T> {
 /// Batches that took less than this are too small, and too large from ten times this on.
 const BRIEF: Duration = Duration::from_micros(10);
 
-/// The most items that are pulled at once: as many as fit on a desk without its growing.
-const MOST: usize = 64;
+/// The most items that are pulled at once: as many as fit on a desk.
+pub(in crate::thread) const MOST: usize = LENGTH;
 
 impl<T> Desk<T> {
     /// Takes an item from here. Whatever was taken before is finished.
     #[inline]
     pub(in crate::thread) fn take(&mut self) -> Option<(usize, T)> {
         self.finish();
-        let item = self.items.pop();
+        if self.is_empty() {
+            return None;
+        }
+        let item = self.items.with(Consumer::take);
         self.begun += u64::from(item.is_some());
         item
+    }
+
+    /// Whether nothing lies here. If something does, others may have been faster to take it.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.laid.is_empty()
     }
 
     /// Enters that whatever was taken before is finished.
@@ -61,10 +80,10 @@ impl<T> Desk<T> {
         self.seat.finished.store(self.begun, Ordering::Release);
     }
 
-    /// Lays down an item that was pulled.
+    /// Lays down an item that was pulled, on a desk on which fewer than [`MOST`] lie.
     #[inline]
-    pub(in crate::thread) fn put(&self, index: usize, item: T) {
-        self.items.push((index, item));
+    pub(in crate::thread) fn put(&mut self, index: usize, item: T) {
+        assert!(self.laid.put((index, item)).is_ok(), "no more are pulled than fit on a desk");
     }
 
     /// Enters that an item was begun that never lay here.
@@ -100,15 +119,16 @@ impl<T> Seats<T> {
     }
 
     pub(in crate::thread) fn add(&mut self) -> Desk<T> {
-        let items = Worker::new_fifo();
-        let seat = Arc::new(Seat { items: items.stealer(), finished: AtomicU64::new(0) });
+        let (laid, items, lying) = buffer();
+        let (items, others) = biased(items);
+        let seat = Arc::new(Seat { items: others, lying, finished: AtomicU64::new(0) });
         self.seats.push(Arc::clone(&seat));
-        Desk { items, seat, begun: 0, told: 0, batch: 1, is_ahead: false, since: None }
+        Desk { laid, items, seat, begun: 0, told: 0, batch: 1, is_ahead: false, since: None }
     }
 
     /// Takes a desk away, unless something lies on it: that is left.
     pub(in crate::thread) fn remove(&mut self, desk: &Desk<T>) {
-        if desk.items.is_empty() {
+        if desk.is_empty() {
             self.seats.retain(|seat| !Arc::ptr_eq(seat, &desk.seat));
             self.finished += desk.begun;
             self.ahead -= usize::from(desk.is_ahead);
@@ -134,11 +154,11 @@ impl<T> Seats<T> {
 
     /// How many items lie on all desks.
     pub(in crate::thread) fn laid_down(&self) -> usize {
-        self.seats.iter().map(|seat| seat.items.len()).sum()
+        self.seats.iter().map(|seat| seat.lying.len()).sum()
     }
 
     pub(in crate::thread) fn has_items(&self) -> bool {
-        self.ahead > 0 && self.seats.iter().any(|seat| !seat.items.is_empty())
+        self.ahead > 0 && self.seats.iter().any(|seat| seat.lying.len() > 0)
     }
 
     /// How many items were finished, or a few less.
@@ -153,20 +173,18 @@ impl<T> Seats<T> {
         if self.ahead == 0 {
             return None;
         }
-        for seat in &self.seats {
-            if Arc::ptr_eq(seat, &desk.seat) {
-                continue;
-            }
-            loop {
-                match seat.items.steal_batch_and_pop(&desk.items) {
-                    Steal::Success(item) => {
-                        desk.begin();
-                        self.mark(desk, true);
-                        return Some(item);
-                    }
-                    Steal::Empty => break,
-                    Steal::Retry => std::hint::spin_loop(),
+        for seat in self.seats.iter().filter(|seat| seat.lying.len() > 0) {
+            let item = seat.items.with(|theirs| {
+                let item = theirs.take()?;
+                for _ in 0..theirs.len() / 2 {
+                    theirs.take().into_iter().for_each(|(index, item)| desk.put(index, item));
                 }
+                Some(item)
+            });
+            if let Some(item) = item.flatten() {
+                desk.begin();
+                self.mark(desk, true);
+                return Some(item);
             }
         }
         None
@@ -174,13 +192,11 @@ impl<T> Seats<T> {
 
     /// Takes back all items that are not begun.
     pub(in crate::thread) fn recall(&self) -> impl Iterator<Item = (usize, T)> {
-        let next = |seat: &Seat<T>| loop {
-            match seat.items.steal() {
-                Steal::Success(item) => return Some(item),
-                Steal::Empty => return None,
-                Steal::Retry => std::hint::spin_loop(),
-            }
+        let all = |seat: &Arc<Seat<T>>| {
+            let all =
+                seat.items.with(|items| std::iter::from_fn(|| items.take()).collect::<Vec<_>>());
+            all.unwrap_or_default()
         };
-        self.seats.iter().flat_map(move |seat| std::iter::from_fn(move || next(seat)))
+        self.seats.iter().filter(|seat| seat.lying.len() > 0).flat_map(all)
     }
 }

@@ -17,9 +17,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
-use super::barrier;
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
+use crate::thread::crew::barrier::Barrier;
 use crate::thread::crew::desk::{Desk, Seats};
 
 /// The items of a fan-out.
@@ -29,8 +29,8 @@ pub(super) struct Feed<I: Iterator> {
     gone: Apart<AtomicU64>,
     /// Whether somebody has the iterator: a hint for those who wait a little for it.
     in_use: Apart<AtomicBool>,
-    /// Whether who goes away puts a barrier into who pulls.
-    has_barrier: bool,
+    /// Between who goes away and who pulls.
+    barrier: Barrier,
     /// The most items that may be pulled and not finished.
     most: usize,
     /// Whether items may be pulled before they are needed.
@@ -64,9 +64,11 @@ enum Place<I> {
 }
 
 /// How often a share looks whether the iterator is back before it goes away: first at once, because
-/// pulling an item seldom takes long, and then after letting others have the core, among them
-/// perhaps the one who pulls. Coming back costs much more.
+/// pulling an item seldom takes long, and so do the items that lie on other desks, most of the time; and
+/// then after letting others have the core, among them perhaps the one who pulls. Coming back costs much
+/// more. Where the lock is asked for, several times pass between two looks.
 const SPINS: usize = 64;
+const LOOK: usize = 16;
 const PATIENCE: usize = SPINS + 16;
 
 /// What came of asking for an item.
@@ -81,9 +83,11 @@ pub(super) enum Claim<T> {
 }
 
 /// What came of asking for the iterator.
-enum Asked<I> {
+enum Asked<I: Iterator> {
     /// Here it is. So many items were pulled before, and so many may be pulled now.
     Yours(Box<I>, usize, usize),
+    /// Here is an item that lay on another desk.
+    TakenOver(usize, I::Item),
     Wait,
     Ended,
 }
@@ -119,7 +123,7 @@ impl<I: Iterator> Feed<I> {
             }),
             gone: Apart(AtomicU64::new(0)),
             in_use: Apart(AtomicBool::new(false)),
-            has_barrier: barrier::is_there(),
+            barrier: Barrier::best(),
             most: usize::MAX,
             pulls_ahead: false,
         }
@@ -184,12 +188,12 @@ impl<I: Iterator> Feed<I> {
         match source.place {
             Place::Here(_) => return true,
             Place::Gone => return source.seats.has_items(),
-            // ORDERING: AcqRel, with `somebody_has_gone`.
-            Place::InUse => self.gone.0.fetch_add(1, Ordering::AcqRel),
+            // ORDERING: Relaxed, with `somebody_has_gone`. The barrier orders it before the look.
+            Place::InUse => self.gone.0.fetch_add(1, Ordering::Relaxed),
         };
         drop(source);
         // If the barrier fails that was there before, this share had better stay and look again.
-        (self.has_barrier && !barrier::heavy()) || self.source.lock().seats.has_items()
+        !self.barrier.heavy() || self.source.lock().seats.has_items()
     }
 
     /// Whether somebody goes away who may not see what was laid down just now. Whoever that is has said
@@ -197,14 +201,9 @@ impl<I: Iterator> Feed<I> {
     /// before looking who goes away: one of the two sees what the other did.
     #[inline]
     fn somebody_has_gone(&self) -> bool {
-        if self.has_barrier {
-            barrier::light();
-            // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
-            return self.gone.0.load(Ordering::Relaxed) > 0;
-        }
-        // ORDERING: AcqRel, so that the two changes have an order: if that of who goes away comes later,
-        // it finds the item.
-        self.gone.0.fetch_add(0, Ordering::AcqRel) > 0
+        self.barrier.light();
+        // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
+        self.gone.0.load(Ordering::Relaxed) > 0
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
@@ -231,33 +230,36 @@ impl<I: Iterator> Feed<I> {
                 std::hint::spin_loop();
                 continue;
             }
-            let (asked, taken_over) = self.ask(desk);
-            if let Asked::Yours(items, pulled, most) = asked {
-                match self.pull(items, pulled, most, desk, crew) {
-                    Pulled::One(index, item) => return Claim::Item(index, item),
-                    Pulled::Some => {}
-                    Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
+            match self.ask(desk, looks >= SPINS) {
+                Asked::Yours(items, pulled, most) => {
+                    match self.pull(items, pulled, most, desk, crew) {
+                        Pulled::One(index, item) => return Claim::Item(index, item),
+                        Pulled::Some => {}
+                        Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
+                    }
+                    // Others may have been faster to take what was pulled here.
+                    if let Some((index, item)) = desk.take() {
+                        return Claim::Item(index, item);
+                    }
                 }
-                // Others may have been faster to take what was pulled here.
-                if let Some((index, item)) = desk.take() {
-                    return Claim::Item(index, item);
+                Asked::TakenOver(index, item) => return Claim::Item(index, item),
+                Asked::Ended => return Claim::Ended,
+                Asked::Wait if looks < SPINS => {
+                    looks += LOOK;
+                    (0..LOOK).for_each(|_| std::hint::spin_loop());
                 }
-            } else if let Some((index, item)) = taken_over {
-                return Claim::Item(index, item);
-            } else if matches!(asked, Asked::Ended) {
-                return Claim::Ended;
-            } else if looks < PATIENCE {
-                looks += 1;
-                if looks < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
-            } else {
-                return Claim::NotNow;
+                Asked::Wait if looks < PATIENCE => {
+                    looks += 1;
+                    std::thread::yield_now();
+                }
+                Asked::Wait => return Claim::NotNow,
             }
         }
     }
 
-    /// Takes the iterator, if it is here, and there is room for one more item; or else an item from
-    /// another desk.
-    fn ask(&self, desk: &mut Desk<I::Item>) -> (Asked<I>, Option<(usize, I::Item)>) {
+    /// Takes the iterator, if it is here, and there is room for one more item; or else, if it `takes_over`,
+    /// an item from another desk.
+    fn ask(&self, desk: &mut Desk<I::Item>, takes_over: bool) -> Asked<I> {
         let mut guard = self.source.lock();
         let source = &mut *guard;
         source.out -= desk.tell();
@@ -272,7 +274,7 @@ impl<I: Iterator> Feed<I> {
                     source.out += most;
                     source.seats.mark(desk, most > 1);
                     self.in_use.0.store(true, Ordering::Relaxed);
-                    Asked::Yours(items, source.pulled, most)
+                    return Asked::Yours(items, source.pulled, most);
                 }
             },
             Place::InUse => Asked::Wait,
@@ -281,9 +283,11 @@ impl<I: Iterator> Feed<I> {
                 Asked::Ended
             }
         };
-        let is_yours = matches!(asked, Asked::Yours(..));
-        let taken_over = if is_yours { None } else { source.seats.take_over(desk) };
-        (asked, taken_over)
+        if !source.seats.has_items() {
+            return asked;
+        }
+        let item = if takes_over { source.seats.take_over(desk) } else { None };
+        item.map_or(Asked::Wait, |(index, item)| Asked::TakenOver(index, item))
     }
 
     /// How many more items one share may pull. To be asked where the iterator is.

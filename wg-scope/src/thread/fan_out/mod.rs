@@ -8,7 +8,6 @@ mod outlet;
 mod grow;
 mod budget;
 mod feed;
-mod barrier;
 
 use std::fmt;
 use std::marker::PhantomData;

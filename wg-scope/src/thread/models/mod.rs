@@ -5,6 +5,7 @@
 //! the pool lends nobody, and a model brings the runners that it wants. `.ci/models` runs them all.
 
 mod cancel;
+mod desk;
 mod finish;
 mod inlet;
 mod kit;

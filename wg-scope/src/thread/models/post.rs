@@ -1,7 +1,4 @@
 //! Worker pools: where jobs and results wait, and who is told of them.
-//!
-//! Loom sees the word and the locks. The desks are another crate's, which it does not see: they change in
-//! one step with what comes before them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

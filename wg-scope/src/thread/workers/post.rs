@@ -17,7 +17,7 @@ use std::task::Waker;
 use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
 use super::outlet::Outlet;
-use crate::thread::crew::desk::{Desk, Seats};
+use crate::thread::crew::desk::{self, Desk, Seats};
 
 /// How many jobs an inlet holds for each worker, unless it is told otherwise.
 const JOBS_PER_WORKER: usize = 4;
@@ -37,7 +37,7 @@ const WANTED: u64 = 1;
 const ONE: u64 = 2;
 
 /// The most jobs that a worker takes at once.
-const BATCH: usize = 64;
+const BATCH: usize = desk::MOST;
 
 struct In<J> {
     jobs: VecDeque<Numbered<J>>,
