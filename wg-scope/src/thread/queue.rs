@@ -1,6 +1,6 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
-mod entry;
+mod entries;
 mod hand;
 mod inlet;
 mod lists;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use slab::Slab;
 use wg_core::sync::{Mutex, MutexGuard, Thread, times};
 
-use self::entry::Entry;
+use self::entries::Entry;
 pub(super) use self::hand::{Hand, OwnHand};
 use self::inlet::Inlet;
 use self::lists::Kept;

@@ -7,7 +7,7 @@ use std::mem;
 
 use wg_core::sync::times;
 
-use super::entry::own_key;
+use super::entries::own_key;
 use super::{Begun, Entry, Inner, Next, OwnHand};
 use crate::thread::job::Job;
 
