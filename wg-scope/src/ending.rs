@@ -17,9 +17,15 @@ use crate::timeline::OutcomeKind;
 
 /// Where the outcome of a task is laid down for its handle.
 pub(crate) struct Ending<T, S> {
+    origin: Origin<S>,
+    slot: Mutex<Slot<T>>,
+}
+
+/// Where a task comes from, and what becomes of an outcome that no handle claims: all that its end
+/// needs, once nobody has the handle any more.
+pub(crate) struct Origin<S> {
     label: Label,
     settle: S,
-    slot: Mutex<Slot<T>>,
 }
 
 enum Slot<T> {
@@ -37,28 +43,21 @@ enum Holder {
     Gone,
 }
 
-impl<T, S: Settle<T>> Ending<T, S> {
-    pub(crate) fn new(label: Label, settle: S) -> Self {
-        Ending { label, settle, slot: Mutex::new(Slot::Open(Holder::Busy)) }
-    }
-
-    #[cfg(feature = "local")]
-    pub(crate) fn settle(&self) -> &S {
-        &self.settle
-    }
-
+impl<S> Origin<S> {
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
     }
 
     /// Enters the span of the task in the timeline, if there is one: from its first poll until now.
-    pub(crate) fn record(
+    pub(crate) fn record<T>(
         &self,
         record: &Record,
         index: u64,
         began: Stamp,
         result: &Result<Option<T>, Payload>,
-    ) {
+    ) where
+        S: Settle<T>,
+    {
         record.future_ended(index, &self.label, began, || match result {
             Ok(Some(value)) => OutcomeKind::of_value(self.settle.is_error(value)),
             Ok(None) => OutcomeKind::Cancelled,
@@ -66,15 +65,34 @@ impl<T, S: Settle<T>> Ending<T, S> {
         });
     }
 
-    /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
-    /// `told`: it may have ended so because it was told that it is stopped.
-    pub(crate) fn conclude(
+    /// As [`Ending::conclude`], where no handle is left.
+    #[cfg(feature = "local")]
+    pub(crate) fn conclude<T>(
         &self,
         record: &Record,
         index: u64,
         result: Result<Option<T>, Payload>,
         told: bool,
-    ) {
+    ) where
+        S: Settle<T>,
+    {
+        let (outcome, order, verdict) = self.judge(record, index, result, told);
+        self.forgo(record, index, outcome, order);
+        record.obey(verdict);
+    }
+
+    /// Enters how the task ended. Returns what its handle hears of it, its place in the order of
+    /// failures, and what is to be obeyed when the handle has heard.
+    fn judge<T>(
+        &self,
+        record: &Record,
+        index: u64,
+        result: Result<Option<T>, Payload>,
+        told: bool,
+    ) -> (Outcome<T>, usize, Verdict)
+    where
+        S: Settle<T>,
+    {
         let mut verdict = Verdict::Continue;
         let mut order = 0;
         let outcome = match result {
@@ -93,6 +111,83 @@ impl<T, S: Settle<T>> Ending<T, S> {
             }
             Err(payload) => Outcome::Lost(Box::new(self.panicked(record, index, payload))),
         };
+        (outcome, order, verdict)
+    }
+
+    /// Enters a panic of the task.
+    pub(crate) fn panicked<T>(&self, record: &Record, index: u64, payload: Payload) -> Stopped
+    where
+        S: Settle<T>,
+    {
+        let task = self.task(index);
+        let (echo, failure) = record.panicked(payload, &task);
+        if let Some((payload, order)) = failure {
+            self.settle.caught(task, payload, order);
+        }
+        echo
+    }
+
+    /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
+    /// happens.
+    fn forgo<T>(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize)
+    where
+        S: Settle<T>,
+    {
+        let task = self.task(index);
+        let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
+        if let Err(payload) = catch_unwind(settled) {
+            self.panicked(record, index, payload);
+        }
+    }
+}
+
+impl<T, S: Settle<T>> Ending<T, S> {
+    pub(crate) fn new(label: Label, settle: S) -> Self {
+        let origin = Origin { label, settle };
+        Ending { origin, slot: Mutex::new(Slot::Open(Holder::Busy)) }
+    }
+
+    #[cfg(feature = "local")]
+    pub(crate) fn settle(&self) -> &S {
+        &self.origin.settle
+    }
+
+    #[cfg(feature = "local")]
+    pub(crate) fn origin(&self) -> &Origin<S> {
+        &self.origin
+    }
+
+    /// What is left when the handle is gone.
+    #[cfg(feature = "local")]
+    pub(crate) fn into_origin(self) -> Origin<S> {
+        self.origin
+    }
+
+    pub(crate) fn task(&self, index: u64) -> TaskInfo {
+        self.origin.task(index)
+    }
+
+    /// Enters the span of the task in the timeline, if there is one: from its first poll until now.
+    pub(crate) fn record(
+        &self,
+        record: &Record,
+        index: u64,
+        began: Stamp,
+        result: &Result<Option<T>, Payload>,
+    ) {
+        self.origin.record(record, index, began, result);
+    }
+
+    /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
+    /// `told`: it may have ended so because it was told that it is stopped.
+    pub(crate) fn conclude(
+        &self,
+        record: &Record,
+        index: u64,
+        result: Result<Option<T>, Payload>,
+        told: bool,
+    ) {
+        let (outcome, order, verdict) = self.origin.judge(record, index, result, told);
         self.lay_down(record, index, outcome, order);
         record.obey(verdict);
     }
@@ -102,7 +197,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
         match mem::replace(&mut *slot, Slot::Taken) {
             Slot::Open(Holder::Gone) => {
                 drop(slot);
-                self.forgo(record, index, outcome, order);
+                self.origin.forgo(record, index, outcome, order);
             }
             Slot::Open(holder) => {
                 *slot = Slot::Ended(outcome, order);
@@ -120,22 +215,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
 
     /// Enters a panic of the task.
     pub(crate) fn panicked(&self, record: &Record, index: u64, payload: Payload) -> Stopped {
-        let task = self.task(index);
-        let (echo, failure) = record.panicked(payload, &task);
-        if let Some((payload, order)) = failure {
-            self.settle.caught(task, payload, order);
-        }
-        echo
-    }
-
-    /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
-    /// happens.
-    fn forgo(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize) {
-        let task = self.task(index);
-        let settled = AssertUnwindSafe(|| self.settle.settle(task, outcome, order));
-        if let Err(payload) = catch_unwind(settled) {
-            self.panicked(record, index, payload);
-        }
+        self.origin.panicked(record, index, payload)
     }
 
     /// Takes the outcome if it is there.
@@ -180,7 +260,7 @@ impl<T, S: Settle<T>> Ending<T, S> {
             Slot::Ended(outcome, order) => {
                 drop(slot);
                 let record = record.expect("a handle does not outlive its scope");
-                self.forgo(record, index, outcome, order);
+                self.origin.forgo(record, index, outcome, order);
             }
             Slot::Taken => {}
         }

@@ -45,7 +45,7 @@ use crate::failure::Errors;
 use crate::futures::child::Driven;
 use crate::futures::run::Stopping;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Held, Holds, Join, Polls, Sendable, Shared, Takes, surface};
+use crate::futures::{Held, Holds, Join, Joins, Polls, Sendable, Shared, Takes, surface};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -276,6 +276,12 @@ pub struct Tokio {
 impl<C: futures::Drive + Send + Sync + 'static> Holds<C> for Tokio {
     fn child(cell: Arc<C>) -> Sendable<'static> {
         Held(cell)
+    }
+}
+
+impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>> {
+        cell
     }
 }
 

@@ -5,18 +5,18 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use wg_core::sync::Mutex;
 
 pub(crate) use super::child::{Drive, Join, Where, Whose};
+use super::claim::{Claim, End};
 use super::line::{By, Entry, Key, Opened};
-use super::place::{Holds, Polls, Takes};
+use super::place::{Holds, Polls, Spawns};
 use super::placed::Placed;
 use super::shared::{Shared, Standing};
 use crate::context::{self, Role};
-use crate::ending::Ending;
-use crate::outcome::{Outcome, Payload, discard, drop_caught};
+use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, Stamp, TaskInfo};
 
@@ -24,20 +24,16 @@ use crate::task_info::{Label, Stamp, TaskInfo};
 /// goes on beside the one who awaits it, in its slot: a chain of joins may be longer than the stack.
 pub(super) const DEEP: usize = 32;
 
+/// A child that is not in the hands of its place from the beginning: that polls it by this.
 pub(crate) struct Cell<P: Polls, F: Future, S> {
-    pub(super) shared: Arc<Shared<P>>,
-    pub(super) index: u64,
-    ending: Ending<F::Output, S>,
+    claim: Claim<P, F::Output, S>,
     stage: Mutex<Stage<F>>,
 }
 
-/// A child that was spawned, and what its handle keeps of it.
-pub(crate) type Spawned<P, F, S> = (Arc<Cell<P, F, S>>, Option<<P as Polls>::Kept>);
+/// A child that was spawned as its handle sees it, and what the handle keeps of it.
+pub(crate) type Spawned<P, T> = (Arc<<P as Polls>::Joined<T>>, Option<<P as Polls>::Kept>);
 
 enum Stage<F> {
-    /// In the hands of its place, and its future with it: nobody else ever polls that. Or it has ended
-    /// there.
-    Placed(Stop),
     /// In line, for a slot.
     Waiting(Box<Rest<F>>),
     /// In the hands of its place.
@@ -48,16 +44,7 @@ enum Stage<F> {
     Polled,
 }
 
-/// How a child is stopped whose place has its future: it is woken, and ends then.
-enum Stop {
-    /// It has not waited yet, or its place drops it.
-    Unheard,
-    Wakes(Waker),
-    Told,
-}
-
-/// What is left of a child that has not ended. In a box: a task needs no memory for it that lies in
-/// its place with its future, as most do.
+/// What is left of a child that has not ended.
 struct Rest<F> {
     future: Pin<Box<F>>,
     standing: Standing,
@@ -82,22 +69,19 @@ where
         label: Label,
         future: F,
         settle: S,
-    ) -> Spawned<P, F, S>
+    ) -> Spawned<P, F::Output>
     where
-        P: Takes<Placed<P, F, S>>,
+        P: Spawns<F, S>,
     {
-        let (stage, ending) =
-            (Mutex::new(Stage::Placed(Stop::Unheard)), Ending::new(shared.stamped(label), settle));
-        let mut cell = Arc::new(Cell { shared: Arc::clone(shared), index: 0, ending, stage });
-        let opened = shared.open(|index| {
-            Arc::get_mut(&mut cell).expect("nobody else has it yet").index = index;
-            cell.child()
-        });
+        let label = shared.stamped(label);
+        let (index, opened) = shared.open(&label);
+        let claim = Claim::new(shared, index, label, settle);
         if let Opened::Begins(key, counts) = opened {
-            let kept = P::take(shared, Placed::new(&cell, future, key, counts));
-            return (cell, Some(kept));
+            let claim = Arc::new(claim);
+            let kept = P::take(shared, Placed::new(&claim, future, key, counts));
+            return (P::joined(claim), Some(kept));
         }
-        *cell.stage.lock() = Stage::Polled;
+        let cell = Arc::new(Cell { claim, stage: Mutex::new(Stage::Polled) });
         let counts = if let Opened::Refused = opened { By::Nobody } else { By::Line };
         let standing = Standing { key: None, has_slot: false, counts };
         let future = Box::pin(future);
@@ -106,21 +90,21 @@ where
             Opened::Waits => cell.submit(rest, false),
             _ => cell.end(*rest, Ok(None)),
         }
-        (cell, None)
+        (P::joined(cell), None)
     }
 
     /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:
     /// before all others that wait.
     fn submit(self: &Arc<Self>, rest: Box<Rest<F>>, first: bool) {
         let child = self.child();
-        let note = |number, lowest| self.ending.settle().lines_up(number, lowest);
-        let key = self.line_up(rest, || self.shared.enter_and_note(&child, first, note));
+        let note = |number, lowest| self.claim.ending.settle().lines_up(number, lowest);
+        let key = self.line_up(rest, || self.claim.shared.enter_and_note(&child, first, note));
         if let Some(key) = key {
-            self.shared.start(child, key);
+            self.claim.shared.start(child, key);
         }
         // Whoever cancelled the scope may have looked at the line before the child was there.
-        if self.shared.is_cancelled() {
-            self.shared.drain();
+        if self.claim.shared.is_cancelled() {
+            self.claim.shared.drain();
         }
     }
 
@@ -166,11 +150,11 @@ where
 
     /// Takes a child that is in hand out of the slot of another. None if that has ended it.
     fn leave_slot(&self, mut rest: Box<Rest<F>>) -> Option<Box<Rest<F>>> {
-        if self.shared.is_cancelled() {
+        if self.claim.shared.is_cancelled() {
             self.end(*rest, Ok(None));
             return None;
         }
-        self.shared.end(rest.standing.key.take(), false);
+        self.claim.shared.end(rest.standing.key.take(), false);
         Some(rest)
     }
 
@@ -182,21 +166,21 @@ where
         }
         match mem::replace(&mut *stage, Stage::Polled) {
             Stage::Waiting(rest) | Stage::Driven(rest) | Stage::InPlace(rest) => Some(rest),
-            Stage::Placed(_) | Stage::Polled => unreachable!("nothing is here to be taken"),
+            Stage::Polled => unreachable!("nothing is here to be taken"),
         }
     }
 
     /// Polls a child that is in hand.
     fn advance(&self, mut rest: Box<Rest<F>>, context: &mut Context<'_>) -> Option<Box<Rest<F>>> {
         if !rest.began.is_set() {
-            if self.shared.skips(self.index) {
+            if self.claim.shared.skips(self.claim.index) {
                 self.end(*rest, Ok(None));
                 return None;
             }
-            rest.began = self.shared.first_poll();
+            rest.began = self.claim.shared.first_poll();
         }
         let told = context::told();
-        let place = context::enter_to_poll(&self.shared.node, Role::Task);
+        let place = context::enter_to_poll(&self.claim.shared.node, Role::Task);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(context));
         let polled = catch_unwind(poll);
         drop(place);
@@ -212,92 +196,13 @@ where
     /// Ends a child that is in hand.
     fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
         let Rest { future, standing, told, began, .. } = rest;
-        self.conclude(drop_caught(future), result, told, began, &standing);
-    }
-
-    /// Enters how a child has ended whose future is dropped; `dropped` is what that has thrown. When
-    /// it does not count any more, at the very end, everything of the user's has been dropped or handed
-    /// over (rule 1).
-    pub(super) fn conclude(
-        &self,
-        dropped: Result<(), Payload>,
-        result: Result<Option<F::Output>, Payload>,
-        told: bool,
-        began: Stamp,
-        standing: &Standing,
-    ) {
-        let record = &**self.shared;
-        let result = match (dropped, result) {
-            (Ok(()), result) => result,
-            (Err(payload), Ok(value)) => {
-                // As with a closure, a panic in the drop of what it holds costs it its value.
-                if let Err(worse) = drop_caught(value) {
-                    self.ending.panicked(record, self.index, worse);
-                }
-                Err(payload)
-            }
-            (Err(worse), Err(payload)) => {
-                self.ending.panicked(record, self.index, worse);
-                Err(payload)
-            }
-        };
-        self.ending.record(record, self.index, began, &result);
-        self.ending.conclude(record, self.index, result, told);
-        self.shared.end_task(standing);
-    }
-
-    /// Enters whom to wake to stop a child that waits, and that its place does not drop. Returns false
-    /// if it is to stop now.
-    pub(super) fn waits(&self, waker: &Waker) -> bool {
-        match &*self.stage.lock() {
-            Stage::Placed(Stop::Told) => return false,
-            Stage::Placed(Stop::Wakes(known)) if known.will_wake(waker) => return true,
-            _ => {}
-        }
-        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
-        let waker = waker.clone();
-        let mut stage = self.stage.lock();
-        let Stage::Placed(stop) = &mut *stage else { unreachable!("it is in its place") };
-        if let Stop::Told = stop {
-            return false;
-        }
-        let before = mem::replace(stop, Stop::Wakes(waker));
-        drop(stage);
-        drop(before);
-        true
-    }
-
-    /// Whether a child is to stop that its place has.
-    pub(super) fn is_told(&self) -> bool {
-        matches!(*self.stage.lock(), Stage::Placed(Stop::Told))
-    }
-
-    /// Enters that a child ends that its place has, so that nobody needs to be woken any more.
-    pub(super) fn tell_nobody(&self) {
-        let before = mem::replace(&mut *self.stage.lock(), Stage::Polled);
-        if let Err(payload) = drop_caught(before) {
-            discard(payload);
-        }
-    }
-
-    /// Tells a child to stop that its place has. Returns false if that does not have it.
-    pub(super) fn tell(&self) -> bool {
-        let mut stage = self.stage.lock();
-        let Stage::Placed(stop) = &mut *stage else { return false };
-        let before = mem::replace(stop, Stop::Told);
-        drop(stage);
-        if let Stop::Wakes(waker) = before {
-            // Whoever stops all is not to be blamed for the panic of a waker.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                discard(payload);
-            }
-        }
-        true
+        let end = End { dropped: drop_caught(future), result, told, began };
+        self.claim.conclude(end, &standing);
     }
 
     /// Whether whoever polls here may poll the child here: in a slot of the scope.
     fn is_in_a_slot(&self) -> bool {
-        context::is_in_a_task_of(&self.shared.node)
+        context::is_in_a_task_of(&self.claim.shared.node)
     }
 }
 
@@ -361,18 +266,15 @@ where
     }
 
     fn has_ended(&self) -> bool {
-        self.ending.is_ended()
+        self.claim.ending.is_ended()
     }
 
     fn cancel(&self, whose: Whose) -> bool {
-        if whose == Whose::Joiners && self.tell() {
-            return true;
-        }
         let rest = self.take(|stage| match stage {
             Stage::Waiting(_) => whose == Whose::Lines,
             Stage::Driven(_) => whose == Whose::Places,
             Stage::InPlace(_) => whose == Whose::Joiners,
-            Stage::Placed(_) | Stage::Polled => false,
+            Stage::Polled => false,
         });
         let Some(rest) = rest else { return false };
         self.end(*rest, Ok(None));
@@ -384,7 +286,7 @@ where
     }
 
     fn info(&self) -> TaskInfo {
-        self.ending.task(self.index)
+        self.claim.ending.task(self.claim.index)
     }
 }
 
@@ -395,11 +297,11 @@ where
     S: Settle<F::Output>,
 {
     fn take_if_ended(&self) -> Option<Outcome<F::Output>> {
-        self.ending.take_if_ended()
+        self.claim.ending.take_if_ended()
     }
 
     fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        if let Some(outcome) = self.ending.take(context.waker()) {
+        if let Some(outcome) = self.claim.ending.take(context.waker()) {
             return Poll::Ready(outcome);
         }
         let in_a_slot = self.is_in_a_slot();
@@ -412,15 +314,15 @@ where
             Stage::InPlace(rest) => {
                 drop(stage);
                 self.line_up_again(rest);
-                return self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
+                return self.claim.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
             }
             Stage::Waiting(mut rest) if in_a_slot => {
                 drop(stage);
-                let key = self.shared.begin_in_place(&self.child(), rest.number);
+                let key = self.claim.shared.begin_in_place(&self.child(), rest.number);
                 rest.standing.key = Some(key);
                 if context::depth() > DEEP {
                     *self.stage.lock() = Stage::Driven(rest);
-                    self.shared.start(self.child(), key);
+                    self.claim.shared.start(self.child(), key);
                     return Poll::Pending;
                 }
                 rest
@@ -433,29 +335,25 @@ where
         if let Some(rest) = self.advance(rest, context) {
             *self.stage.lock() = Stage::InPlace(rest);
             // Whoever stops all may have looked while it was in hand.
-            if !self.shared.signal.is_stopped() || !self.cancel(Whose::Joiners) {
+            if !self.claim.shared.signal.is_stopped() || !self.cancel(Whose::Joiners) {
                 return Poll::Pending;
             }
         }
-        self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
+        self.claim.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 
     fn leave(self: Arc<Self>) {
-        // A waker is dropped there, which is foreign code.
-        let abandon = || self.ending.abandon(Some(&**self.shared), self.index);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(abandon)) {
-            discard(payload);
-        }
+        self.claim.leave();
         if let Some(rest) = self.take(|stage| matches!(stage, Stage::InPlace(_))) {
             self.line_up_again(rest);
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.ending.is_ended()
+        self.claim.ending.is_ended()
     }
 
     fn info(&self) -> TaskInfo {
-        self.ending.task(self.index)
+        self.claim.ending.task(self.claim.index)
     }
 }

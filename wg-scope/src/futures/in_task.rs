@@ -272,6 +272,14 @@ macro_rules! in_task {
             }
         }
 
+        impl<$env, T, C: $crate::futures::Join<T> $($send)* $($sync)* + $env>
+            $crate::futures::Joins<C, T> for $place<$env>
+        {
+            fn joined(cell: ::std::sync::Arc<C>) -> ::std::sync::Arc<Self::Joined<T>> {
+                cell
+            }
+        }
+
         impl<$env> $crate::futures::InTask for $place<$env> {
             type Whole = ::std::pin::Pin<
                 ::std::boxed::Box<dyn ::std::future::Future<Output = ()> $($send)* + $env>

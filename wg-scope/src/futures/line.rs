@@ -8,7 +8,8 @@ use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
 pub(crate) use super::roll::Key;
-use super::roll::Roll;
+use super::roll::{Roll, Running};
+use crate::task_info::Label;
 
 /// The children of one scope that wait, and how many may run.
 pub(crate) struct Line<C> {
@@ -91,35 +92,36 @@ impl<C: Child> Line<C> {
     }
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
-    /// begin. `make` makes the child of the number.
+    /// begin: then its place gets the whole of it.
     pub(crate) fn open<H>(
         &mut self,
         roll: &Roll<C, H>,
         group: &Arc<WaitGroup>,
+        label: &Label,
         begins: impl FnOnce(u64) -> bool,
-        make: impl FnOnce(u64) -> C,
-    ) -> Opened {
+    ) -> (u64, Opened) {
         let index = self.number();
-        let child = make(index);
+        let placed = || Running::Placed { label: label.clone(), index, stop: None };
         if group.is_closed() {
-            return Opened::Refused;
+            return (index, Opened::Refused);
         }
         let begins = begins(index);
         if begins && !self.limited {
             let number = self.begin();
-            let key = roll.enter_and_count(child, number, group);
-            return key.map_or(Opened::Refused, |key| Opened::Begins(key, By::List));
+            let key = roll.enter_and_count(placed(), number, group);
+            return (index, key.map_or(Opened::Refused, |key| Opened::Begins(key, By::List)));
         }
         if !self.count(group) {
-            return Opened::Refused;
+            return (index, Opened::Refused);
         }
-        if !begins {
-            return Opened::Skipped;
-        }
-        match self.take_slot() {
-            true => Opened::Begins(self.run(roll, child), By::Line),
-            false => Opened::Waits,
-        }
+        let opened = if !begins {
+            Opened::Skipped
+        } else if self.take_slot() {
+            Opened::Begins(roll.enter(placed(), self.begin()), By::Line)
+        } else {
+            Opened::Waits
+        };
+        (index, opened)
     }
 
     /// Counts one more task, if the scope has not ended.
@@ -227,7 +229,8 @@ impl<C: Child> Line<C> {
     }
 
     fn run<H>(&mut self, roll: &Roll<C, H>, child: C) -> Key {
-        roll.enter(child, self.begin())
+        let number = self.begin();
+        roll.enter(Running::Driven { child, number, stop: None }, number)
     }
 
     fn take_slot(&mut self) -> bool {

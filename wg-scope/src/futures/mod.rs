@@ -3,12 +3,13 @@
 //!
 //! From the surface down: `surface` (starting tasks), `try_scope`, `scope`, `steer` (watching and
 //! cancelling), `task` (their handles) → `run` (a scope from its beginning to its end) → `placed` (one
-//! future in the hands of its place) and `cell` (one on its way to its end, wherever it is) →
-//! `shared` (what a scope's parts share) → `line` (who may run), `roll` (who does) and `signal` (waking
+//! future in the hands of its place), `cell` (one on its way to its end, wherever it is) and `claim`
+//! (what both share with their handles) → `shared` (what a scope's parts share) → `line` (who may run), `roll` (who does) and `signal` (waking
 //! the scope's own future).
 
 mod cell;
 pub(crate) mod child;
+mod claim;
 mod fan_out;
 mod helper;
 mod in_task;
@@ -37,7 +38,7 @@ pub(crate) use self::fan_out::{Order, Reading, Reads, Streams, Weigh};
 pub(crate) use self::fan_out::{verbs, verbs_more};
 pub(crate) use self::in_task::{Begun, Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;
-pub(crate) use self::place::{Holds, Polls, Takes};
+pub(crate) use self::place::{Holds, Joins, Polls, Takes};
 pub use self::results::AsyncResults;
 pub use self::results_spawner::AsyncSpawner;
 pub(crate) use self::results_spawner::Wanted;

@@ -23,7 +23,7 @@ use super::child::{Drive, Driven, Held, Join, Sendable, Whose};
 use super::fan_out::{Reads, Streams};
 use super::in_task::Started;
 use super::line::Key;
-use super::place::{Holds, Polls, Takes};
+use super::place::{Holds, Joins, Polls, Takes};
 use super::run::{Stopping, plain};
 use super::scope::AsyncScope;
 use super::shared::Shared;
@@ -133,6 +133,12 @@ impl Hand {
 impl<C: Drive + Send + Sync + 'static> Holds<C> for Threads {
     fn child(cell: Arc<C>) -> Sendable<'static> {
         Held(cell)
+    }
+}
+
+impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>> {
+        cell
     }
 }
 
@@ -403,6 +409,31 @@ fn rule_01_a_value_is_dropped_once_if_its_handle_goes_while_the_task_ends() {
         let dropped = Arc::new(AtomicUsize::new(0));
         let its = Arc::clone(&dropped);
         let left = scope(&options(), async |s| drop(start(&s, async move { Dropped(its) })));
+        assert_eq!(dropped.load(Relaxed), 1);
+        left.join();
+    });
+}
+
+/// The same of a task that waits in between: it looks whether its handle is gone while that goes.
+#[test]
+fn rule_01_a_value_is_dropped_once_if_its_handle_goes_while_the_task_waits() {
+    explore(2, || {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let its = Arc::clone(&dropped);
+        let left = scope(&options(), async |s| {
+            let mut waits = true;
+            drop(start(&s, async move {
+                poll_fn(|context| {
+                    if !mem::take(&mut waits) {
+                        return Poll::Ready(());
+                    }
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                })
+                .await;
+                Dropped(its)
+            }));
+        });
         assert_eq!(dropped.load(Relaxed), 1);
         left.join();
     });

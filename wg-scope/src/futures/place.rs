@@ -3,10 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use super::cell::Cell;
 pub(crate) use super::child::Child;
 use super::child::Join;
+use super::claim::Claim;
 use super::fan_out::Streams;
+use super::placed::Placed;
 use super::shared::Shared;
+use crate::settle::Settle;
 
 /// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
 ///
@@ -67,4 +71,26 @@ pub(crate) trait Holds<C>: Polls {
 pub(crate) trait Takes<W: Future<Output = ()>>: Polls {
     /// Has a child polled until it has ended.
     fn take(shared: &Arc<Shared<Self>>, whole: W) -> Self::Kept;
+}
+
+/// A place whose handles can see such tasks.
+pub(crate) trait Joins<C, T>: Polls {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>>;
+}
+
+/// A place in which such tasks can be spawned, whether they begin at once or wait in line.
+pub(crate) trait Spawns<F: Future, S: Settle<F::Output>>:
+    Holds<Cell<Self, F, S>>
+    + Takes<Placed<Self, F, S>>
+    + Joins<Cell<Self, F, S>, F::Output>
+    + Joins<Claim<Self, F::Output, S>, F::Output>
+{
+}
+
+impl<P, F: Future, S: Settle<F::Output>> Spawns<F, S> for P where
+    P: Holds<Cell<P, F, S>>
+        + Takes<Placed<P, F, S>>
+        + Joins<Cell<P, F, S>, F::Output>
+        + Joins<Claim<P, F::Output, S>, F::Output>
+{
 }

@@ -1,6 +1,7 @@
 //! A child together with its future, in the hands of its place: from a slot that was free to its end.
 
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::cell::Cell;
+use super::claim::{Claim, End, Held};
 use super::line::{By, Key};
 use super::place::Polls;
 use super::shared::Standing;
@@ -21,7 +22,7 @@ pin_project! {
     /// A child that has begun where it was spawned: ready when it has ended. Dropping it ends the
     /// child. The future lies in here, so that a place that allocates for it allocates once.
     pub(crate) struct Placed<P: Polls, F: Future, S: Settle<F::Output>> {
-        cell: Arc<Cell<P, F, S>>,
+        held: Held<P, F::Output, S>,
         // None when it has ended.
         #[pin]
         future: Option<F>,
@@ -44,20 +45,22 @@ pin_project! {
 }
 
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
-    pub(super) fn new(cell: &Arc<Cell<P, F, S>>, future: F, key: Key, counts: By) -> Self {
-        let (cell, future) = (Arc::clone(cell), Some(future));
-        Placed { cell, future, key, counts, began: Stamp::NEVER, waits: false, told: false }
+    pub(super) fn new(
+        claim: &Arc<Claim<P, F::Output, S>>,
+        future: F,
+        key: Key,
+        counts: By,
+    ) -> Self {
+        let (held, future) = (Held::Claimed(Arc::clone(claim)), Some(future));
+        Placed { held, future, key, counts, began: Stamp::NEVER, waits: false, told: false }
     }
 
     fn end(self: Pin<&mut Self>, result: Result<Option<F::Output>, Payload>) {
         let mut this = self.project();
-        if *this.waits {
-            // What wakes it is let go of.
-            this.cell.tell_nobody();
-        }
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         let standing = Standing { key: Some(*this.key), has_slot: true, counts: *this.counts };
-        this.cell.conclude(dropped, result, *this.told, *this.began, &standing);
+        this.held
+            .conclude(End { dropped, result, told: *this.told, began: *this.began }, &standing);
     }
 }
 
@@ -67,9 +70,9 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Future for Placed<P, F, S> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let Some(future) = this.future.as_pin_mut() else { return Poll::Ready(()) };
-        let shared = &this.cell.shared;
-        let stops = *this.waits && this.cell.is_told();
-        if stops || !this.began.is_set() && shared.skips(this.cell.index) {
+        let shared = this.held.shared();
+        let stops = !P::DROPS && *this.waits && shared.is_told(*this.key);
+        if stops || !this.began.is_set() && shared.skips(this.held.index()) {
             self.end(Ok(None));
             return Poll::Ready(());
         }
@@ -82,10 +85,11 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Future for Placed<P, F, S> {
         drop(place);
         *this.told |= context::told() != told;
         match polled {
-            Ok(Poll::Pending) if P::DROPS => return Poll::Pending,
             Ok(Poll::Pending) => {
-                *this.waits = true;
-                if this.cell.waits(context.waker()) {
+                this.held.look();
+                let again = mem::replace(this.waits, true);
+                let shared = this.held.shared();
+                if P::DROPS || shared.waits(*this.key, context.waker(), again) {
                     return Poll::Pending;
                 }
                 self.end(Ok(None));

@@ -9,8 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::cell::{Cell, Join};
 use super::helper::Exit;
-use super::place::{Holds, Place, Polls, Takes};
-use super::placed::Placed;
+use super::place::{Place, Polls, Spawns};
 use super::shared::Shared;
 use crate::failures::Failures;
 use crate::outcome::{Outcome, Payload, discard};
@@ -64,8 +63,7 @@ impl<P: Place, T> AsyncSpawner<P, T> {
         keep: K,
     ) -> usize
     where
-        P: Holds<Cell<P, Wanted<F, T>, Deliver<T, K>>>
-            + Takes<Placed<P, Wanted<F, T>, Deliver<T, K>>>,
+        P: Spawns<Wanted<F, T>, Deliver<T, K>>,
         F: Future,
         Deliver<T, K>: Settle<Option<F::Output>>,
     {

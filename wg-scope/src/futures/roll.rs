@@ -1,7 +1,9 @@
 //! Who runs: in several lists, so that who spawns and those who end are seldom at the same one.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use slab::Slab;
@@ -9,7 +11,7 @@ use wg_core::sync::{Mutex, now, times};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use crate::task_info::TaskInfo;
+use crate::task_info::{Label, TaskInfo};
 
 /// How many that begin one after the other are in the same list.
 const ROW: usize = times(16);
@@ -26,9 +28,9 @@ struct Padded<C, H>(Mutex<List<C, H>>);
 
 struct List<C, H> {
     running: Slab<Running<C, H>>,
-    /// Since when those run, by their numbers, that somebody has looked at: a clock for every task
+    /// Since when those run, by their places, that somebody has looked at: a clock for every task
     /// would cost more than a small task.
-    since: BTreeMap<u64, Instant>,
+    since: BTreeMap<usize, Instant>,
     /// How many of those are counted here, and by what they are together a member of the group.
     counted: usize,
     token: Option<OwnedToken>,
@@ -39,11 +41,23 @@ struct List<C, H> {
 }
 
 /// A child that has begun and not ended.
-struct Running<C, H> {
-    child: C,
-    number: u64,
-    /// By what its place stops it, where the child does not know that itself.
-    stop: Option<H>,
+pub(crate) enum Running<C, H> {
+    /// Its place has the whole of it: what there is to know of it stands here, so that the list needs
+    /// no pointer to it.
+    Placed { label: Label, index: u64, stop: Option<Waker> },
+    Driven {
+        child: C,
+        number: u64,
+        /// By what its place stops it, where the child does not know that itself.
+        stop: Option<H>,
+    },
+}
+
+/// What stops a child that runs.
+pub(crate) enum Stop<C, H> {
+    Wakes(Waker),
+    Handle(H),
+    Child(C),
 }
 
 /// Where a child stands among those that run.
@@ -57,8 +71,8 @@ pub(crate) struct Key {
 /// One that has ended, or waits again. To be dropped when no lock is held.
 #[must_use]
 pub(crate) struct Left<C, H> {
-    #[expect(dead_code, reason = "is to be dropped")]
-    child: Running<C, H>,
+    /// It may hold what is anybody's: a waker.
+    pub(crate) child: Running<C, H>,
     /// Of the last that the list counted: the scope may end when it is dropped.
     pub(crate) token: Option<OwnedToken>,
     /// Whether its slot is counted.
@@ -83,14 +97,14 @@ impl<C: Child, H> Roll<C, H> {
     }
 
     /// Enters a child with a number that no other has had.
-    pub(crate) fn enter(&self, child: C, number: u64) -> Key {
+    pub(crate) fn enter(&self, child: Running<C, H>, number: u64) -> Key {
         self.list(number).lock().insert(child, number)
     }
 
     /// As [`enter`](Self::enter), and counts the child, if the scope has not ended.
     pub(crate) fn enter_and_count(
         &self,
-        child: C,
+        child: Running<C, H>,
         number: u64,
         group: &Arc<WaitGroup>,
     ) -> Option<Key> {
@@ -108,19 +122,54 @@ impl<C: Child, H> Roll<C, H> {
         if list.stopped {
             return Some(handle);
         }
-        if let Some(running) = list.running.get_mut(key.place) {
-            if running.number == key.number {
-                running.stop = Some(handle);
+        match list.running.get_mut(key.place) {
+            Some(Running::Driven { number, stop, .. }) if *number == key.number => {
+                *stop = Some(handle);
             }
+            _ => {}
         }
         None
+    }
+
+    /// Enters whom to wake to stop a child that waits, and that its place does not drop. Returns false
+    /// if it is to stop now. `again`: it has waited before.
+    pub(crate) fn waits(&self, key: Key, waker: &Waker, again: bool) -> bool {
+        let list = self.list(key.number);
+        if again {
+            let list = list.lock();
+            let knows = |stop: &Option<Waker>| stop.as_ref().is_some_and(|it| it.will_wake(waker));
+            match list.running.get(key.place) {
+                _ if list.stopped => return false,
+                Some(Running::Placed { stop, .. }) if knows(stop) => return true,
+                _ => {}
+            }
+        }
+        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
+        let waker = waker.clone();
+        let mut list = list.lock();
+        if list.stopped {
+            drop(list);
+            return false;
+        }
+        let Some(Running::Placed { stop, .. }) = list.running.get_mut(key.place) else {
+            unreachable!("it is in its place")
+        };
+        let before = stop.replace(waker);
+        drop(list);
+        drop(before);
+        true
+    }
+
+    /// Whether those are to stop among which this child is.
+    pub(crate) fn is_stopped(&self, key: Key) -> bool {
+        self.list(key.number).lock().stopped
     }
 
     /// Enters that a child has ended, or does not need its slot. `counted`: by the list.
     pub(crate) fn leave(&self, key: Key, counted: bool) -> Left<C, H> {
         let mut list = self.list(key.number).lock();
         if !list.since.is_empty() {
-            list.since.remove(&key.number);
+            list.since.remove(&key.place);
         }
         list.counted -= usize::from(counted);
         let child = list.running.remove(key.place);
@@ -128,15 +177,20 @@ impl<C: Child, H> Roll<C, H> {
         Left { child, token, limited: list.limited }
     }
 
-    /// Those that run, and by what they are stopped. Whoever is attached from now on is to stop at
+    /// By what those are stopped that run. Whoever is attached from now on, or waits, is to stop at
     /// once.
-    pub(crate) fn stop(&self) -> Vec<(C, Option<H>)> {
+    pub(crate) fn stop(&self) -> Vec<Stop<C, H>> {
         let mut running = Vec::new();
         for list in &self.0 {
             let mut list = list.0.lock();
             list.stopped = true;
             let all = list.running.iter_mut();
-            running.extend(all.map(|(_, it)| (it.child.clone(), it.stop.take())));
+            running.extend(all.filter_map(|(_, it)| match it {
+                Running::Placed { stop, .. } => stop.take().map(Stop::Wakes),
+                Running::Driven { child, stop, .. } => {
+                    Some(stop.take().map_or_else(|| Stop::Child(child.clone()), Stop::Handle))
+                }
+            }));
         }
         running
     }
@@ -146,7 +200,7 @@ impl<C: Child, H> Roll<C, H> {
         let mut slots = 0;
         for list in &self.0 {
             let mut list = list.0.lock();
-            if !std::mem::replace(&mut list.limited, true) {
+            if !mem::replace(&mut list.limited, true) {
                 slots += list.running.len();
             }
         }
@@ -163,8 +217,8 @@ impl<C: Child, H> Roll<C, H> {
         for list in &self.0 {
             let mut list = list.0.lock();
             let List { running, since, .. } = &mut *list;
-            for (_, running) in running {
-                since.entry(running.number).or_insert(time);
+            for (place, _) in running {
+                since.entry(place).or_insert(time);
             }
         }
     }
@@ -174,9 +228,9 @@ impl<C: Child, H> Roll<C, H> {
         let mut alive = Vec::new();
         for list in &self.0 {
             let list = list.0.lock();
-            let since = |number| list.since.get(&number).copied();
+            let since = |place| list.since.get(&place).copied();
             let running = list.running.iter().take(most);
-            alive.extend(running.map(|(_, it)| (it.number, it.child.info(), since(it.number))));
+            alive.extend(running.map(|(place, it)| (it.number(), it.info(), since(place))));
         }
         alive.sort_unstable_by_key(|(number, ..)| *number);
         alive.into_iter().take(most).map(|(_, task, since)| (task, since)).collect()
@@ -184,8 +238,29 @@ impl<C: Child, H> Roll<C, H> {
 }
 
 impl<C: Child, H> List<C, H> {
-    fn insert(&mut self, child: C, number: u64) -> Key {
-        let place = self.running.insert(Running { child, number, stop: None });
-        Key { place, number }
+    fn insert(&mut self, child: Running<C, H>, number: u64) -> Key {
+        let len = self.running.len();
+        if len == self.running.capacity() {
+            // Not to twice as many: of those that wait there may be a million.
+            self.running.reserve_exact(ROW.max(len / 4));
+        }
+        Key { place: self.running.insert(child), number }
+    }
+}
+
+impl<C: Child, H> Running<C, H> {
+    /// One that begins about then: most begin when they are spawned.
+    fn number(&self) -> u64 {
+        match self {
+            Running::Placed { index, .. } => *index,
+            Running::Driven { number, .. } => *number,
+        }
+    }
+
+    fn info(&self) -> TaskInfo {
+        match self {
+            Running::Placed { label, index, .. } => TaskInfo::new(*index, label.clone()),
+            Running::Driven { child, .. } => child.info(),
+        }
     }
 }

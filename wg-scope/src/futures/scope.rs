@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::cell::{Cell, Spawned};
-use super::place::{Holds, Place, Takes};
-use super::placed::Placed;
+use super::place::{Place, Spawns};
 use super::shared::Shared;
 use crate::cause::Stopped;
 use crate::context;
@@ -38,9 +37,9 @@ impl<P: Place> AsyncScope<P> {
         &self.shared
     }
 
-    pub(crate) fn start<F, S>(&self, label: Label, future: F, settle: S) -> Spawned<P, F, S>
+    pub(crate) fn start<F, S>(&self, label: Label, future: F, settle: S) -> Spawned<P, F::Output>
     where
-        P: Holds<Cell<P, F, S>> + Takes<Placed<P, F, S>>,
+        P: Spawns<F, S>,
         F: Future,
         S: Settle<F::Output>,
     {

@@ -12,7 +12,7 @@ use wg_core::{OwnedToken, WaitGroup};
 use super::child::Child;
 use super::line::{By, Entry, Key, Line, Opened};
 use super::place::Polls;
-use super::roll::Roll;
+use super::roll::{Left, Roll, Stop};
 use super::signal::Signal;
 use crate::cause::Cause;
 use crate::context;
@@ -21,6 +21,7 @@ use crate::outcome::{discard, drop_caught};
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{Alive, Counts, NAMED, StillRunning};
+use crate::task_info::Label;
 
 pub(crate) struct Shared<P: Polls> {
     record: Record,
@@ -57,10 +58,21 @@ impl<P: Polls> Shared<P> {
     }
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
-    /// begin. `make` makes the child of the number, under the line's lock.
-    pub(crate) fn open(&self, make: impl FnOnce(u64) -> P::Child) -> Opened {
+    /// begin.
+    pub(crate) fn open(&self, label: &Label) -> (u64, Opened) {
         let begins = |index| !self.skips(index);
-        self.line.lock().open(&self.roll, &self.group, begins, make)
+        self.line.lock().open(&self.roll, &self.group, label, begins)
+    }
+
+    /// Enters whom to wake to stop a child that waits, and that its place has; see [`Roll::waits`].
+    pub(crate) fn waits(&self, key: Key, waker: &Waker, again: bool) -> bool {
+        self.roll.waits(key, waker, again)
+    }
+
+    /// Whether a child is to stop that its place has.
+    pub(crate) fn is_told(&self, key: Key) -> bool {
+        // The flag alone says no at once, and whoever is woken to stop sees that it is up.
+        self.is_cancelled() && self.roll.is_stopped(key)
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -164,9 +176,12 @@ impl<P: Polls> Shared<P> {
     /// more, if it did.
     pub(crate) fn end_task(self: &Arc<Self>, standing: &Standing) {
         let Standing { key, has_slot, counts } = *standing;
-        let left = key.map(|key| self.roll.leave(key, counts == By::List));
-        let frees = has_slot && left.as_ref().is_some_and(|left| left.limited);
-        let mut last = left.and_then(|left| left.token);
+        let (mut frees, mut last) = (false, None);
+        if let Some(key) = key {
+            let Left { child, token, limited } = self.roll.leave(key, counts == By::List);
+            (frees, last) = (has_slot && limited, token);
+            drop_caught(child).unwrap_or_else(discard);
+        }
         if frees || counts == By::Line {
             let mut line = self.line.lock();
             if frees {
@@ -236,13 +251,15 @@ impl<P: Polls> Shared<P> {
     /// Drops what runs, as soon as it is not being polled.
     pub(crate) fn stop(&self) {
         self.signal.stop();
-        let running = self.roll.stop();
-        for (child, handle) in running {
-            match handle {
-                Some(handle) => P::stop(handle),
-                None => child.stop(),
+        let mut wakers = Vec::new();
+        for running in self.roll.stop() {
+            match running {
+                Stop::Wakes(waker) => wakers.push(waker),
+                Stop::Handle(handle) => P::stop(handle),
+                Stop::Child(child) => child.stop(),
             }
         }
+        wake(wakers);
     }
 
     /// Whether there is room for a child that is spawned now; if not, `waker` is woken when that may
