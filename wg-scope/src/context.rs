@@ -16,6 +16,9 @@ pub(crate) enum Role {
     Body,
     /// It runs a task, in a slot.
     Task,
+    /// It is between the polls of the futures of a scope, in none of them: nobody sees that it stands
+    /// here. Whoever it polls next has the place.
+    Between,
 }
 
 /// Where a thread stands, as it can be handed on to another one.
@@ -58,7 +61,28 @@ pub(crate) fn enter(node: &Arc<Node>, role: Role) -> Entered {
 
 /// As [`enter`], to poll a future.
 pub(crate) fn enter_to_poll(node: &Arc<Node>, role: Role) -> Entered {
-    stand(Place { node: Arc::clone(node), role, polled: true })
+    let take = |context: &RefCell<Context>| {
+        let mut context = context.borrow_mut();
+        let last = context.0.last_mut();
+        let last = last.filter(|it| it.role == Role::Between && Arc::ptr_eq(&it.node, node));
+        last.map(|last| mem::replace(&mut last.role, role))
+    };
+    match CONTEXT.try_with(take).ok().flatten() {
+        Some(before) => Entered { before: Some(before) },
+        None => stand(Place { node: Arc::clone(node), role, polled: true }),
+    }
+}
+
+/// Enters a scope of which several futures will be polled, one after the other.
+pub(crate) fn enter_to_poll_many(node: &Arc<Node>) -> Entered {
+    stand(Place { node: Arc::clone(node), role: Role::Between, polled: true })
+}
+
+impl Context {
+    /// Where the thread stands innermost.
+    fn last(&self) -> Option<&Place> {
+        self.0.iter().rfind(|place| place.role != Role::Between)
+    }
 }
 
 fn stand(place: Place) -> Entered {
@@ -86,7 +110,7 @@ impl Drop for Entered {
 /// Returns the innermost scope that this thread is in.
 pub(crate) fn innermost() -> Option<Arc<Node>> {
     let last =
-        |context: &RefCell<Context>| context.borrow().0.last().map(|place| Arc::clone(&place.node));
+        |context: &RefCell<Context>| context.borrow().last().map(|place| Arc::clone(&place.node));
     CONTEXT.try_with(last).ok().flatten()
 }
 
@@ -96,16 +120,16 @@ pub(crate) fn is_in_a_task_of(node: &Arc<Node>) -> bool {
     let is_in = |context: &RefCell<Context>| {
         let context = context.borrow();
         context.0.iter().any(|it| it.role == Role::Task && Arc::ptr_eq(&it.node, node))
-            || context.0.last().is_some_and(|last| last.node.lineage().contains(node))
+            || context.last().is_some_and(|last| last.node.lineage().contains(node))
     };
     CONTEXT.try_with(is_in).unwrap_or_default()
 }
 
 /// In whose tasks a scope is opened on this thread now.
 pub(crate) fn lineage() -> Lineage {
-    let lineage = |context: &RefCell<Context>| match context.borrow().0.last() {
+    let lineage = |context: &RefCell<Context>| match context.borrow().last() {
         Some(Place { node, role: Role::Task, .. }) => node.lineage_of_tasks(),
-        Some(Place { node, role: Role::Body, .. }) => node.lineage(),
+        Some(Place { node, .. }) => node.lineage(),
         None => Lineage::default(),
     };
     CONTEXT.try_with(lineage).unwrap_or_default()
@@ -113,7 +137,7 @@ pub(crate) fn lineage() -> Lineage {
 
 /// Whether this thread polls a future of ours: whoever blocks now holds up what else is polled here.
 pub(crate) fn is_polling() -> bool {
-    let polls = |context: &RefCell<Context>| context.borrow().0.last().is_some_and(|it| it.polled);
+    let polls = |context: &RefCell<Context>| context.borrow().last().is_some_and(|it| it.polled);
     CONTEXT.try_with(polls).unwrap_or_default()
 }
 

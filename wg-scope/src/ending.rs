@@ -83,6 +83,7 @@ impl<S> Origin<S> {
 
     /// Enters how the task ended. Returns what its handle hears of it, its place in the order of
     /// failures, and what is to be obeyed when the handle has heard.
+    #[inline]
     fn judge<T>(
         &self,
         record: &Record,

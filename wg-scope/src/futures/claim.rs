@@ -59,6 +59,7 @@ impl<P: Polls, T, S: Settle<T>> Claim<P, T, S> {
 impl<T> End<T> {
     /// Enters what there is to enter of it wherever its outcome goes. Returns that, and whether it may
     /// be an echo.
+    #[inline]
     fn enter<S: Settle<T>>(
         self,
         origin: &Origin<S>,

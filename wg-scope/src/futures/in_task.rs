@@ -14,6 +14,7 @@ use super::place::Polls;
 use super::run::Stopping;
 use super::shared::Shared;
 use super::signal::{Bell, Signal};
+use crate::context;
 
 /// How many polls there may be before others get a turn that are not of this scope.
 const TURN: usize = 256;
@@ -208,6 +209,8 @@ impl<P: InTask, B: Future> Drive<P, B> {
             members.ready.push_front(BODY);
         }
         let (mut woken, mut looks) = (members.ready.len(), true);
+        let node = (woken + members.fresh.len() > 1).then_some(&shared.node);
+        let _place = node.map(context::enter_to_poll_many);
         while !turn.is_over() {
             if std::mem::take(&mut looks) && stopping.is_due(shared) {
                 drop(shared.place.started().take());
