@@ -402,6 +402,28 @@ fn rule_19_a_cancel_drops_what_runs_what_waits_and_what_comes() {
     });
 }
 
+/// A cancel comes while a task goes to sleep that its place has: it finds whom to wake, or the task
+/// finds that it is to stop.
+#[test]
+fn rule_19_a_cancel_stops_a_task_that_goes_to_sleep() {
+    explore(3, || {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut canceller = None;
+        let left = scope(&options(), async |s| {
+            let held = Dropped(Arc::clone(&dropped));
+            drop(start(&s, async move {
+                pending::<()>().await;
+                drop(held);
+            }));
+            let cancel = s.canceller();
+            canceller = Some(spawn(move || assert!(cancel.cancel("enough"))));
+        });
+        assert_eq!(dropped.load(Relaxed), 1);
+        canceller.take().expect("the body has begun").join().unwrap();
+        left.join();
+    });
+}
+
 /// A value goes to its handle or is dropped, and before the scope is ready.
 #[test]
 fn rule_01_a_value_is_dropped_once_if_its_handle_goes_while_the_task_ends() {
