@@ -16,10 +16,6 @@ use crate::task_info::{Label, TaskInfo};
 /// How many that begin one after the other are in the same list.
 const ROW: usize = times(16);
 
-/// From this length on, a list does not double when it grows: of those that wait there may be a
-/// million, and half of its memory would be for nobody.
-const MANY: usize = 1024;
-
 /// The children of one scope that have begun and not ended.
 ///
 /// Where nothing limits the scope, the lists count its tasks: each is a member of the scope's group
@@ -243,10 +239,6 @@ impl<C: Child, H> Roll<C, H> {
 
 impl<C: Child, H> List<C, H> {
     fn insert(&mut self, child: Running<C, H>, number: u64) -> Key {
-        let len = self.running.len();
-        if len >= MANY && len == self.running.capacity() {
-            self.running.reserve_exact(len / 8);
-        }
         Key { place: self.running.insert(child), number }
     }
 }
