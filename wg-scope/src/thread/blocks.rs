@@ -151,6 +151,7 @@ fn free(Block(block): Block, layout: Layout) {
     unsafe { dealloc(block.as_ptr(), layout) };
 }
 
+#[inline]
 fn take(layout: Layout) -> Block {
     let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else { return allocate(layout) };
     let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.take(size));
@@ -158,6 +159,7 @@ fn take(layout: Layout) -> Block {
     own.ok().flatten().unwrap_or_else(|| allocate(size.layout()))
 }
 
+#[inline]
 fn give(block: Block, layout: Layout) {
     let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else {
         return free(block, layout);

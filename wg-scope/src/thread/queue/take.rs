@@ -89,13 +89,10 @@ impl Inner {
     fn take_several(&mut self, hand: &OwnHand) -> Option<Next> {
         let hand = hand.get_or_init(Default::default);
         let most = (self.waiting / 2).min(MOST);
-        let mut several = 0;
-        let plain = std::iter::from_fn(|| {
-            let plain = several < most && self.front()?.shares() == 1;
-            several += usize::from(plain);
-            if plain { self.lists.entries.pop_front() } else { None }
-        });
-        hand.fill(plain);
+        let entries = &mut self.lists.entries;
+        let plain = entries.iter().take(most).take_while(|entry| entry.shares() == 1);
+        let several = plain.count();
+        hand.fill(entries.drain(..several));
         self.waiting -= several;
         let (job, index) = hand.begin()?;
         let key = self.lists.hands.insert(hand.clone());
