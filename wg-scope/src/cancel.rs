@@ -168,6 +168,7 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(crate) fn cause(&self) -> Option<Cause> {
         // The flag goes up after the cause is set, so where it is up there is a cause.
         if self.is_cancelled() { self.inner.lock().cause.clone() } else { None }

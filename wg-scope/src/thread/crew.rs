@@ -207,8 +207,12 @@ impl<'scope, W: Work + Send + 'scope> Posting for Crew<'scope, W> {
         self.drop_work(work);
     }
 
+    #[inline]
     fn post(&self, shares: usize) {
-        self.post_to(shares, cores());
+        // Mostly there are none, and this is asked after each item.
+        if shares > 0 {
+            self.post_to(shares, cores());
+        }
     }
 
     fn retract(&self) {

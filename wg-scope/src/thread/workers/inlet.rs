@@ -111,7 +111,9 @@ impl<J, R> Inlet<'_, J, R> {
     fn offer(&self, job: J, patience: Patience<'_>) -> Result<(), J> {
         // A cancelled scope takes no more, also if there is room: the workers drop what they find.
         let wanted = self.post.offer(job, patience, || self.scope.is_cancelled())?;
-        self.crew.post(wanted);
+        if wanted > 0 {
+            self.crew.post(wanted);
+        }
         Ok(())
     }
 }

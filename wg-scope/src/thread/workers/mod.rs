@@ -378,7 +378,9 @@ impl<'scope, J, R> Workers<'scope, J, R> {
 
     fn give_back(&self, places: usize) {
         let wanted = self.inlet.post.give_back(places);
-        self.inlet.crew.post(wanted);
+        if wanted > 0 {
+            self.inlet.crew.post(wanted);
+        }
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`. It handles no job here, which `recv` does in a
