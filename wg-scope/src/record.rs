@@ -24,8 +24,6 @@ pub(crate) struct Record {
     catches: bool,
     /// Opened by the first end that is worth an entry: most scopes have none.
     ledger: OnceLock<Box<Mutex<Ledger>>>,
-    /// Whether a value can decide anything.
-    counts_values: bool,
 }
 
 impl Record {
@@ -33,7 +31,6 @@ impl Record {
         Record {
             node: options.node(),
             name: options.name.clone(),
-            counts_values: policy.counts_values(),
             policy: AssertUnwindSafe(policy),
             catches: options.catches,
             ledger: OnceLock::new(),
@@ -102,7 +99,7 @@ impl Record {
     /// Whether a value can decide anything.
     #[inline]
     pub(crate) fn counts_values(&self) -> bool {
-        self.counts_values
+        self.policy.0.counts_values()
     }
 
     /// Enters a task that returned a value.
@@ -123,7 +120,7 @@ impl Record {
     /// it is looked for before those who look hear that all is over.
     #[inline]
     pub(crate) fn judge_value(&self, task: impl FnOnce() -> TaskInfo) -> Verdict {
-        if self.counts_values { self.ledger().value(&task()) } else { Verdict::Continue }
+        if self.counts_values() { self.ledger().value(&task()) } else { Verdict::Continue }
     }
 
     /// As [`error`](Self::error), leaving to the caller to obey.

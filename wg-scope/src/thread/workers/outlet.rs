@@ -60,18 +60,18 @@ impl<R> Outlet<R> {
         mem::swap(&mut self.0.lock().results, ready);
     }
 
-    /// As [`take`](Self::take). If there is none, `waker` is woken by the next job that ends; returns how
-    /// many have.
-    pub(super) fn take_or_await(&self, ready: &mut VecDeque<R>, waker: &Waker) -> u64 {
+    /// As [`take`](Self::take). If there is none, `waker` is woken by the next job that ends. Returns
+    /// how many have, and a waker to be dropped under no lock.
+    pub(super) fn take_or_await(
+        &self,
+        ready: &mut VecDeque<R>,
+        waker: Waker,
+    ) -> (u64, Option<Waker>) {
         make_room(ready);
-        let waker = waker.clone();
         let mut state = self.0.lock();
         mem::swap(&mut state.results, ready);
         let before = if ready.is_empty() { state.reader.replace(waker) } else { Some(waker) };
-        let ended = state.ended;
-        drop(state);
-        drop(before);
-        ended
+        (state.ended, before)
     }
 
     /// Wakes the reader, if it waits.

@@ -249,7 +249,9 @@ impl<J, R> Post<J, R> {
     #[cold]
     fn enlist_wanted(&self) -> usize {
         let mut inlet = self.inlet.lock();
-        // Set, and cleared, under the lock. Set again if there is still not room enough.
+        // Set again if there is still not room enough.
+        // ORDERING: Relaxed, as the bit is set and cleared under the lock alone. AcqRel keeps what is
+        // given back in one order with that: who does it later finds the bit cleared.
         if self.given_back.load(Ordering::Relaxed) & WANTED != 0 {
             self.given_back.fetch_sub(WANTED, Ordering::AcqRel);
         }
@@ -355,10 +357,13 @@ impl<J, R> Post<J, R> {
 
     /// As [`take`](Self::take). If there is nothing yet, `waker` is woken when that may have changed.
     pub(in crate::thread) fn take_or_await(&self, ready: &mut VecDeque<R>, waker: &Waker) -> Found {
+        let waker = waker.clone();
         // What is counted below is counted under this lock.
         let inlet = self.inlet.lock();
-        let ended = self.outlet.take_or_await(ready, waker);
+        let (ended, before) = self.outlet.take_or_await(ready, waker);
         let is_last = inlet.jobs.is_empty() && inlet.taken == ended && inlet.inlets == 1;
+        drop(inlet);
+        drop(before);
         match (ready.is_empty(), is_last) {
             (false, _) => Found::Results,
             (true, true) => Found::End,
