@@ -13,7 +13,7 @@ pub(super) mod barrier;
 use std::sync::{Arc, Weak};
 
 use wg_core::Token;
-use wg_core::sync::Mutex;
+use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
 use super::frame;
 use super::job::Run;
@@ -73,6 +73,8 @@ pub(super) struct Crew<'scope, W> {
     push: Push<'scope>,
     this: Weak<Self>,
     state: Mutex<State<'scope, W>>,
+    /// Whether shares may be posted that were not taken. Changed with the lock held.
+    has_posted: AtomicBool,
 }
 
 struct State<'scope, W> {
@@ -96,7 +98,7 @@ impl<'scope, W: Work + Send + 'scope> Crew<'scope, W> {
         let state = State { work: Some(Arc::new(work)), active: 0, tokens: Vec::new() };
         Arc::new_cyclic(|this| {
             let (this, state) = (this.clone(), Mutex::new(state));
-            Crew { scope, label, most, push, this, state }
+            Crew { scope, label, most, push, this, state, has_posted: AtomicBool::new(false) }
         })
     }
 
@@ -117,6 +119,8 @@ impl<'scope, W: Work + Send + 'scope> Crew<'scope, W> {
         }
         state.active += shares;
         state.tokens.extend((0..shares).map(|_| self.scope.group.token()));
+        // ORDERING: Relaxed, with `is_wanted`: who finds these shares in the queue finds this there.
+        self.has_posted.store(true, Ordering::Relaxed);
         drop(state);
         let this = self.this.upgrade().expect("whoever posts holds the crew");
         // Each push asks for one runner.
@@ -219,8 +223,9 @@ impl<'scope, W: Work + Send + 'scope> Posting for Crew<'scope, W> {
         let mut state = self.state.lock();
         let tokens = std::mem::take(&mut state.tokens);
         state.active -= tokens.len();
+        self.has_posted.store(false, Ordering::Relaxed);
         drop(state);
-        // What is left of them in the queue does nothing.
+        // What is left of them in the queue does nothing, and is forgotten by the one who finds it.
         drop(tokens);
     }
 }
@@ -240,6 +245,12 @@ impl<'scope, W: Work + Send + 'scope> Run for Crew<'scope, W> {
         drop(state);
         self.work(work);
         drop(token);
+    }
+
+    fn is_wanted(&self) -> bool {
+        // ORDERING: Relaxed. Shares that are in the queue were posted before. If none is posted now,
+        // they were let go since; and whatever is posted later comes to the queue by itself.
+        self.has_posted.load(Ordering::Relaxed)
     }
 
     fn info(&self, index: u64) -> TaskInfo {

@@ -98,6 +98,12 @@ pub(super) trait Run: Send + Sync {
         self.run(index);
     }
 
+    /// Whether there is still something to do for who begins it. It is asked under the queue's lock, and
+    /// takes none.
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
     /// Has a task looked after again that waits for something.
     fn stir(&self) {}
 
@@ -145,6 +151,14 @@ impl Job {
         match self {
             Job::Once(task) => task.info(index),
             Job::Often(job) => job.info(index),
+        }
+    }
+
+    /// Whether there is still something to do for who begins it.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Job::Once(_) => true,
+            Job::Often(job) => job.is_wanted(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What stands in a queue. There may be very many tasks, so each takes two words there; what is rarer has
 //! more to say, and says it elsewhere.
 
+use std::mem;
+
 use crate::task_info::TaskInfo;
 use crate::thread::blocks::Held;
 use crate::thread::job::{Job, Slot};
@@ -77,6 +79,17 @@ impl Entry {
         }
     }
 
+    /// Forgets all shares but one if there is nothing to do for those who take them. Returns how many
+    /// were forgotten. The last one stays, as its job may be the last hold on something of the user's,
+    /// which is not to be dropped here.
+    #[inline]
+    pub(super) fn forget_unwanted(&mut self) -> usize {
+        match self {
+            Entry::Task(..) => 0,
+            Entry::Other(other) => other.forget_unwanted(),
+        }
+    }
+
     /// Says which task it is, as long as it may be begun.
     pub(super) fn info(&self) -> Option<TaskInfo> {
         match self {
@@ -95,6 +108,13 @@ impl Entry {
 }
 
 impl Other {
+    fn forget_unwanted(&mut self) -> usize {
+        if self.shares <= 1 || self.job.as_ref().is_none_or(Job::is_wanted) {
+            return 0;
+        }
+        mem::replace(&mut self.shares, 1) - 1
+    }
+
     fn take(&mut self) -> Option<(Job, u64)> {
         let job = if self.shares > 1 { self.job.as_ref()?.share()? } else { self.job.take()? };
         self.shares -= 1;
