@@ -117,6 +117,8 @@ pub(super) struct Next {
     pub(super) job: Job,
     pub(super) index: u64,
     pub(super) begun: Begun,
+    /// Whether nothing is left in the queue.
+    pub(super) is_last: bool,
 }
 
 /// What became of a wish to begin a task in place.
@@ -294,6 +296,22 @@ impl Queue {
         inner
     }
 
+    /// Locks the queue, with the first tasks of those in it that were laid down before.
+    #[inline]
+    fn lock_to_take(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock();
+        if inner.waiting == 0 {
+            self.inlet.carry(&mut inner);
+        }
+        inner
+    }
+
+    /// Lets more tasks come together, where the queue was empty when it was last looked at.
+    #[inline]
+    pub(super) fn gather(&self) {
+        self.inlet.gather();
+    }
+
     /// Queues a task for which nobody has to be found, and returns its index; or else returns its job.
     #[inline]
     pub(super) fn lay(&self, job: Job) -> Result<u64, Job> {
@@ -383,7 +401,7 @@ impl Queue {
         before: Option<Begun>,
         hand: Option<&OwnHand>,
     ) -> (Option<Next>, Follow) {
-        let mut inner = self.lock();
+        let mut inner = self.lock_to_take();
         let ended = before.map(|begun| inner.end(begun));
         let next = inner.take(hand);
         let follow = inner.after(before, &self.inlet);
@@ -400,7 +418,7 @@ impl Queue {
         before: Option<Begun>,
         hand: &OwnHand,
     ) -> (Option<Next>, Follow, bool) {
-        let mut inner = self.lock();
+        let mut inner = self.lock_to_take();
         let ended = before.map(|begun| inner.end(begun));
         let mut next = inner.take(Some(hand));
         if next.is_none() && !inner.expects {

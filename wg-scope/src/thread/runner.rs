@@ -23,19 +23,22 @@ impl Client for Shared {
         self.queue.attached();
         let _frame = frame::enter(&self, Role::Task);
         let hand = OwnHand::new();
-        let mut begun = None;
+        let (mut begun, mut was_last) = (None, false);
         loop {
             work_in_hand(&hand, begun);
+            if was_last {
+                self.queue.gather();
+            }
             let (next, follow, stays) = self.queue.next_or_detach(begun.take(), &hand);
             self.follow(follow);
             let next = if next.is_none() && stays { linger(&self, &hand) } else { next };
-            let Some(Next { job, index, begun: now }) = next else {
+            let Some(Next { job, index, begun: now, is_last }) = next else {
                 if stays {
                     continue;
                 }
                 break;
             };
-            begun = Some(now);
+            (begun, was_last) = (Some(now), is_last);
             job.run(index);
         }
     }
@@ -73,6 +76,7 @@ const LOOKS: usize = times(34) - times(2);
 fn linger(scope: &Arc<Shared>, hand: &OwnHand) -> Option<Next> {
     for () in repeat_n((), LOOKS) {
         std::thread::yield_now();
+        scope.queue.gather();
         let (next, _) = scope.queue.next(None, Some(hand));
         if next.is_some() {
             return next;
@@ -85,7 +89,7 @@ fn linger(scope: &Arc<Shared>, hand: &OwnHand) -> Option<Next> {
 /// Runs one task of this scope here, if one may begin.
 pub(super) fn run_one(scope: &Arc<Shared>) -> bool {
     let (next, _) = scope.queue.next(None, None);
-    let Some(Next { job, index, begun }) = next else { return false };
+    let Some(Next { job, index, begun, .. }) = next else { return false };
     with_room(scope, || {
         let _frame = frame::enter(scope, Role::Task);
         job.run(index);
@@ -154,7 +158,7 @@ fn work_off(scope: &Arc<Shared>) {
     }
     with_room(scope, move || {
         let _frame = frame::enter(scope, Role::Task);
-        while let Some(Next { job, index, begun }) = next.take() {
+        while let Some(Next { job, index, begun, .. }) = next.take() {
             job.run(index);
             work_in_hand(&hand, Some(begun));
             let (after, follow) = scope.queue.next(Some(begun), Some(&hand));

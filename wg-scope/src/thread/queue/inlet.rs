@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use wg_core::sync::{AtomicBool, Mutex, Ordering};
+use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering, times};
 
 use super::{Entry, Inner};
 use crate::thread::job::Job;
@@ -19,11 +19,20 @@ pub(super) struct Inlet {
     laid: Mutex<Laid>,
     /// Changed with both locks held.
     open: AtomicBool,
-    /// Whether something lies here. Set with the lock held, and unset with both.
-    filled: AtomicBool,
+    /// How many tasks lie here. Counted up with the lock held, and down with both.
+    filled: AtomicU64,
     /// Whether it was ever open, and has the queue's second list.
     was_open: AtomicBool,
 }
+
+/// As many tasks are carried over at once, and so many are worth a way to the inlet; between these, more
+/// are waited for.
+const FEW: u64 = 2;
+const MANY: u64 = 64;
+
+/// How long is waited between two looks how many there are. In models, not at all.
+const SHORTEST: usize = 32;
+const LONGEST: usize = times(66) - times(2);
 
 #[derive(Default)]
 struct Laid {
@@ -34,13 +43,13 @@ struct Laid {
 
 // ORDERING: All flags are relaxed. To lay something down `open` is asked with the lock held; with the
 // queue's held nobody changes it. `filled` is asked with the queue's held, under which what lies here is
-// carried over: whoever knows of a task finds the flag set, or the task in the queue.
+// carried over: whoever knows of a task finds it counted there, or in the queue. To others it is a hint.
 impl Inlet {
     pub(super) fn new() -> Self {
         Inlet {
             laid: Mutex::new(Laid::default()),
             open: AtomicBool::new(false),
-            filled: AtomicBool::new(false),
+            filled: AtomicU64::new(0),
             was_open: AtomicBool::new(false),
         }
     }
@@ -58,7 +67,7 @@ impl Inlet {
         let index = laid.spawned;
         laid.spawned += 1;
         laid.entries.push_back(Entry::of(job, index));
-        self.filled.store(true, Ordering::Relaxed);
+        self.filled.store(laid.entries.len() as u64, Ordering::Relaxed);
         Ok(index)
     }
 
@@ -85,10 +94,30 @@ impl Inlet {
         }
     }
 
+    /// How many tasks lie here.
+    #[inline]
+    fn len(&self) -> u64 {
+        self.filled.load(Ordering::Relaxed)
+    }
+
+    /// Lets more tasks come together, if some lie here and others follow at once: carrying them over one
+    /// by one would hold up whoever lays them down, and take longer than many a task.
+    pub(super) fn gather(&self) {
+        let (mut before, mut pauses) = (FEW, SHORTEST);
+        while pauses <= LONGEST {
+            let here = self.len();
+            if here <= before || here >= MANY {
+                return;
+            }
+            (0..pauses).for_each(|_| std::hint::spin_loop());
+            (before, pauses) = (here, pauses * 2);
+        }
+    }
+
     /// Carries over what lies here.
     #[inline]
     pub(super) fn carry(&self, inner: &mut Inner) {
-        if self.filled.load(Ordering::Relaxed) {
+        if self.len() > 0 {
             self.take(&mut self.laid.lock(), inner);
         }
     }
@@ -98,7 +127,7 @@ impl Inlet {
         if laid.entries.is_empty() {
             return;
         }
-        self.filled.store(false, Ordering::Relaxed);
+        self.filled.store(0, Ordering::Relaxed);
         inner.waiting += laid.entries.len();
         inner.expects = true;
         if inner.lists.entries.is_empty() {

@@ -75,14 +75,15 @@ impl Inner {
         if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares(), waiting, limit) {
             return self.take_several(hand);
         }
+        let forgotten = entry.forget_unwanted();
         let (job, index) = entry.take()?;
         if entry.shares() == 0 {
             self.lists.entries.pop_front();
         }
-        self.waiting -= 1;
+        self.waiting -= forgotten + 1;
         self.taken = self.taken.wrapping_add(1);
         let begun = self.begin(job.info(index));
-        Some(Next { job, index, begun })
+        Some(Next { job, index, begun, is_last: self.waiting == 0 })
     }
 
     /// Takes several tasks, and begins the first. Half is left, for others.
@@ -99,7 +100,7 @@ impl Inner {
         self.lists.full.push(key);
         self.slots.begin();
         self.at_work += 1;
-        Some(Next { job, index, begun: Begun::Several(key) })
+        Some(Next { job, index, begun: Begun::Several(key), is_last: self.waiting == 0 })
     }
 
     /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
