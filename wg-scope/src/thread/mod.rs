@@ -48,6 +48,7 @@ mod shared;
 mod queue;
 mod slots;
 mod job;
+mod pile;
 mod pool;
 mod stack;
 mod probe;

@@ -15,6 +15,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crossbeam_utils::CachePadded;
 use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 use crate::outcome::{Payload, discard, drop_caught};
@@ -25,10 +26,11 @@ use crate::thread::crew::desk::{Desk, Seats};
 /// The items of a fan-out.
 pub(super) struct Feed<I: Iterator> {
     source: Mutex<Source<I>>,
-    /// How many shares went away because the iterator was in use.
-    gone: Apart<AtomicU64>,
+    /// How many shares went away because the iterator was in use. As the next, it is read so often that
+    /// it must not lie beside what others write.
+    gone: CachePadded<AtomicU64>,
     /// Whether somebody has the iterator: a hint for those who wait a little for it.
-    in_use: Apart<AtomicBool>,
+    in_use: CachePadded<AtomicBool>,
     /// Between who goes away and who pulls.
     barrier: Barrier,
     /// The most items that may be pulled and not finished.
@@ -36,10 +38,6 @@ pub(super) struct Feed<I: Iterator> {
     /// Whether items may be pulled before they are needed.
     pulls_ahead: bool,
 }
-
-/// What is read so often that it must not lie beside what others write.
-#[repr(align(128))]
-struct Apart<T>(T);
 
 struct Source<I: Iterator> {
     place: Place<I>,
@@ -121,8 +119,8 @@ impl<I: Iterator> Feed<I> {
                 stopped: false,
                 exhausted: false,
             }),
-            gone: Apart(AtomicU64::new(0)),
-            in_use: Apart(AtomicBool::new(false)),
+            gone: CachePadded::new(AtomicU64::new(0)),
+            in_use: CachePadded::new(AtomicBool::new(false)),
             barrier: Barrier::best(),
             most: usize::MAX,
             pulls_ahead: false,
@@ -189,7 +187,7 @@ impl<I: Iterator> Feed<I> {
             Place::Here(_) => return true,
             Place::Gone => return source.seats.has_items(),
             // ORDERING: Relaxed, with `somebody_has_gone`. The barrier orders it before the look.
-            Place::InUse => self.gone.0.fetch_add(1, Ordering::Relaxed),
+            Place::InUse => self.gone.fetch_add(1, Ordering::Relaxed),
         };
         drop(source);
         // If the barrier fails that was there before, this share had better stay and look again.
@@ -203,7 +201,7 @@ impl<I: Iterator> Feed<I> {
     fn somebody_has_gone(&self) -> bool {
         self.barrier.light();
         // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
-        self.gone.0.load(Ordering::Relaxed) > 0
+        self.gone.load(Ordering::Relaxed) > 0
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
@@ -225,7 +223,7 @@ impl<I: Iterator> Feed<I> {
         let mut looks = 0;
         loop {
             // ORDERING: Relaxed. It says only how long to wait.
-            if looks < SPINS && self.in_use.0.load(Ordering::Relaxed) {
+            if looks < SPINS && self.in_use.load(Ordering::Relaxed) {
                 looks += 1;
                 std::hint::spin_loop();
                 continue;
@@ -273,7 +271,7 @@ impl<I: Iterator> Feed<I> {
                     let most = desk.batch.min(room);
                     source.out += most;
                     source.seats.mark(desk, most > 1);
-                    self.in_use.0.store(true, Ordering::Relaxed);
+                    self.in_use.store(true, Ordering::Relaxed);
                     return Asked::Yours(items, source.pulled, most);
                 }
             },
@@ -373,13 +371,13 @@ impl<I: Iterator> Feed<I> {
     ) -> (Option<Box<I>>, u64) {
         let mut source = self.source.lock();
         // ORDERING: Relaxed. It is counted up under this lock.
-        let gone = self.gone.0.load(Ordering::Relaxed);
+        let gone = self.gone.load(Ordering::Relaxed);
         if gone > 0 {
-            self.gone.0.store(0, Ordering::Relaxed);
+            self.gone.store(0, Ordering::Relaxed);
         }
         source.pulled = pulled;
         source.out -= unused;
-        self.in_use.0.store(false, Ordering::Relaxed);
+        self.in_use.store(false, Ordering::Relaxed);
         source.exhausted = all;
         if ends || source.stopped {
             source.place = Place::Gone;

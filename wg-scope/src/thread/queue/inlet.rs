@@ -10,29 +10,21 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering, times};
+use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
 use super::{Entry, Inner};
 use crate::thread::job::Job;
+use crate::thread::pile::Pile;
 
 pub(super) struct Inlet {
     laid: Mutex<Laid>,
     /// Changed with both locks held.
     open: AtomicBool,
     /// How many tasks lie here. Counted up with the lock held, and down with both.
-    filled: AtomicU64,
+    filled: Pile,
     /// Whether it was ever open, and has the queue's second list.
     was_open: AtomicBool,
 }
-
-/// As many tasks are carried over at once, and so many are worth a way to the inlet; between these, more
-/// are waited for.
-const FEW: u64 = 2;
-const MANY: u64 = 64;
-
-/// How long is waited between two looks how many there are. In models, not at all.
-const SHORTEST: usize = 32;
-const LONGEST: usize = times(66) - times(2);
 
 #[derive(Default)]
 struct Laid {
@@ -49,7 +41,7 @@ impl Inlet {
         Inlet {
             laid: Mutex::new(Laid::default()),
             open: AtomicBool::new(false),
-            filled: AtomicU64::new(0),
+            filled: Pile::new(),
             was_open: AtomicBool::new(false),
         }
     }
@@ -67,7 +59,7 @@ impl Inlet {
         let index = laid.spawned;
         laid.spawned += 1;
         laid.entries.push_back(Entry::of(job, index));
-        self.filled.store(laid.entries.len() as u64, Ordering::Relaxed);
+        self.filled.set(laid.entries.len());
         Ok(index)
     }
 
@@ -94,30 +86,16 @@ impl Inlet {
         }
     }
 
-    /// How many tasks lie here.
-    #[inline]
-    fn len(&self) -> u64 {
-        self.filled.load(Ordering::Relaxed)
-    }
-
-    /// Lets more tasks come together, if some lie here and others follow at once: carrying them over one
-    /// by one would hold up whoever lays them down, and take longer than many a task.
+    /// Waits for more tasks, as long as they come at once: one who lays them down is not to be held up
+    /// at each.
     pub(super) fn gather(&self) {
-        let (mut before, mut pauses) = (FEW, SHORTEST);
-        while pauses <= LONGEST {
-            let here = self.len();
-            if here <= before || here >= MANY {
-                return;
-            }
-            (0..pauses).for_each(|_| std::hint::spin_loop());
-            (before, pauses) = (here, pauses * 2);
-        }
+        self.filled.gather();
     }
 
     /// Carries over what lies here.
     #[inline]
     pub(super) fn carry(&self, inner: &mut Inner) {
-        if self.len() > 0 {
+        if self.filled.len() > 0 {
             self.take(&mut self.laid.lock(), inner);
         }
     }
@@ -127,7 +105,7 @@ impl Inlet {
         if laid.entries.is_empty() {
             return;
         }
-        self.filled.store(0, Ordering::Relaxed);
+        self.filled.set(0);
         inner.waiting += laid.entries.len();
         inner.expects = true;
         if inner.lists.entries.is_empty() {

@@ -11,7 +11,13 @@ use std::task::Waker;
 
 use wg_core::sync::Mutex;
 
-pub(super) struct Outlet<R>(Mutex<State<R>>);
+use crate::thread::pile::Pile;
+
+pub(super) struct Outlet<R> {
+    state: Mutex<State<R>>,
+    /// How many results wait.
+    pile: Pile,
+}
 
 struct State<R> {
     results: VecDeque<R>,
@@ -28,17 +34,18 @@ const ROOMY: usize = 1024;
 
 impl<R> Outlet<R> {
     pub(super) fn new() -> Self {
-        let results = VecDeque::new();
-        Outlet(Mutex::new(State { results, ended: 0, reader: None, is_gone: false }))
+        let state = State { results: VecDeque::new(), ended: 0, reader: None, is_gone: false };
+        Outlet { state: Mutex::new(state), pile: Pile::new() }
     }
 
     /// Ends a job. Returns results that nobody will take, to be dropped.
     pub(super) fn end(&self, result: Option<R>) -> Option<VecDeque<R>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.results.extend(result);
         state.ended += 1;
         let reader = state.reader.take();
         let unread = state.is_gone.then(|| mem::take(&mut state.results));
+        self.pile.set(state.results.len());
         drop(state);
         reader.into_iter().for_each(Waker::wake);
         unread
@@ -46,18 +53,21 @@ impl<R> Outlet<R> {
 
     /// How many jobs have ended.
     pub(super) fn ended(&self) -> u64 {
-        self.0.lock().ended
+        self.state.lock().ended
     }
 
     /// How many results wait.
     pub(super) fn len(&self) -> usize {
-        self.0.lock().results.len()
+        self.state.lock().results.len()
     }
 
-    /// Takes all results into `ready`, which is empty.
+    /// Takes all results into `ready`, which is empty. If there are some, waits a little for more.
     pub(super) fn take(&self, ready: &mut VecDeque<R>) {
         make_room(ready);
-        mem::swap(&mut self.0.lock().results, ready);
+        self.pile.gather();
+        let mut state = self.state.lock();
+        mem::swap(&mut state.results, ready);
+        self.pile.set(0);
     }
 
     /// As [`take`](Self::take). If there is none, `waker` is woken by the next job that ends. Returns
@@ -68,22 +78,24 @@ impl<R> Outlet<R> {
         waker: Waker,
     ) -> (u64, Option<Waker>) {
         make_room(ready);
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         mem::swap(&mut state.results, ready);
+        self.pile.set(0);
         let before = if ready.is_empty() { state.reader.replace(waker) } else { Some(waker) };
         (state.ended, before)
     }
 
     /// Wakes the reader, if it waits.
     pub(super) fn wake_reader(&self) {
-        let reader = self.0.lock().reader.take();
+        let reader = self.state.lock().reader.take();
         reader.into_iter().for_each(Waker::wake);
     }
 
     /// Enters that nobody takes results any more, and returns those that are there.
     pub(super) fn leave(&self) -> VecDeque<R> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.is_gone = true;
+        self.pile.set(0);
         mem::take(&mut state.results)
     }
 }

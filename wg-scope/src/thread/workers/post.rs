@@ -14,20 +14,25 @@ use std::fmt;
 use std::mem;
 use std::task::Waker;
 
+use crossbeam_utils::CachePadded;
 use wg_core::sync::{AtomicU64, Mutex, Ordering};
 
 use super::outlet::Outlet;
 use crate::thread::crew::desk::{self, Desk, Seats};
+use crate::thread::pile::Pile;
 
 /// How many jobs an inlet holds for each worker, unless it is told otherwise.
 const JOBS_PER_WORKER: usize = 4;
 
-/// Where jobs and results wait.
+/// Where jobs and results wait. Those who send, who work and who read write to different parts of it,
+/// all at the same time, so these lie apart.
 pub(in crate::thread) struct Post<J, R> {
-    inlet: Mutex<In<J>>,
-    outlet: Outlet<R>,
+    inlet: CachePadded<Mutex<In<J>>>,
+    /// How many jobs wait.
+    pile: Pile,
+    outlet: CachePadded<Outlet<R>>,
     /// How many places among the results were given back, in units of `ONE`, and `WANTED`.
-    given_back: AtomicU64,
+    given_back: CachePadded<AtomicU64>,
 }
 
 /// Set when jobs wait for a place among the results, and workers are idle.
@@ -129,7 +134,7 @@ impl<J> In<J> {
         if self.hurry {
             return 1;
         }
-        let fair = (self.jobs.len() / 2).min(room) / self.most_workers;
+        let fair = self.jobs.len().min(room) / self.most_workers;
         fair.clamp(1, BATCH)
     }
 
@@ -165,7 +170,7 @@ impl<J> In<J> {
 impl<J, R> Post<J, R> {
     pub(in crate::thread) fn new(workers: usize) -> Self {
         Post {
-            inlet: Mutex::new(In {
+            inlet: CachePadded::new(Mutex::new(In {
                 jobs: VecDeque::new(),
                 seats: Seats::new(),
                 most_jobs: workers.saturating_mul(JOBS_PER_WORKER),
@@ -178,9 +183,10 @@ impl<J, R> Post<J, R> {
                 inlets: 1,
                 senders: Vec::new(),
                 hurry: false,
-            }),
-            outlet: Outlet::new(),
-            given_back: AtomicU64::new(0),
+            })),
+            pile: Pile::new(),
+            outlet: CachePadded::new(Outlet::new()),
+            given_back: CachePadded::new(AtomicU64::new(0)),
         }
     }
 
@@ -259,8 +265,9 @@ impl<J, R> Post<J, R> {
     }
 
     /// Takes a job for a worker, if there is one, and room for its result. Where many wait it takes
-    /// some more, which come to lie on the worker's desk.
+    /// some more, which come to lie on the worker's desk; where some do, it waits a little for more.
     pub(in crate::thread) fn claim(&self, desk: &mut Option<Desk<J>>) -> Claimed<J> {
+        self.pile.gather();
         let mut inlet = self.inlet.lock();
         let claimed = self.claim_from(&mut inlet, desk);
         let senders = inlet.call_senders(false);
@@ -284,6 +291,7 @@ impl<J, R> Post<J, R> {
             inlet.seats.mark(desk, batch > 1);
             inlet.jobs.drain(..batch - 1).for_each(|(index, job)| desk.put(index, job));
         }
+        self.pile.set(inlet.jobs.len());
         inlet.taken += batch as u64;
         // Others may come for what was taken ahead, in case that this worker is held up.
         let wanted = if batch > 1 { self.enlist(inlet, usize::MAX) } else { 0 };
@@ -347,6 +355,7 @@ impl<J, R> Post<J, R> {
         let index = inlet.sent;
         inlet.sent += 1;
         inlet.jobs.push_back((index, job));
+        self.pile.set(inlet.jobs.len());
         Ok(self.enlist(&mut inlet, 1))
     }
 
