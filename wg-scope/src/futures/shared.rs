@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use wg_core::sync::{Mutex, now};
 use wg_core::{OwnedToken, WaitGroup};
 
@@ -29,7 +30,7 @@ pub(crate) struct Shared<P: Polls> {
     pub(crate) group: Arc<WaitGroup>,
     pub(crate) signal: Arc<Signal>,
     /// Whoever is at both locks this one first.
-    line: Mutex<Line<P::Child>>,
+    line: CachePadded<Mutex<Line<P::Child>>>,
     roll: Roll<P::Child, P::Handle>,
     pub(crate) place: P,
     /// How long tasks that run have after a cancel.
@@ -45,7 +46,7 @@ impl<P: Polls> Shared<P> {
             record,
             group: Arc::new(WaitGroup::new()),
             signal: Arc::default(),
-            line: Mutex::new(Line::new(limit)),
+            line: CachePadded::new(Mutex::new(Line::new(limit))),
             roll: Roll::new(P::LISTS, limit != usize::MAX),
             place,
             grace: options.grace,
