@@ -163,7 +163,8 @@ fn wg_scope_imports_follow_the_arrows() {
     let ranks: &[&[&str]] = &[
         &["probe", "stack"],
         &["pool"],
-        &["job", "bell", "slots", "large", "blocks"],
+        &["blocks"],
+        &["job", "bell", "slots", "large"],
         &["queue"],
         &["shared"],
         &["frame", "ring", "todo"],

@@ -66,6 +66,11 @@ impl Bell {
         Bell { phase: Phase::Queued, shelf: None }
     }
 
+    /// A future that is polled for the first time, by one who has the job in hand.
+    pub(super) const fn polled() -> Self {
+        Bell { phase: Phase::Polling, shelf: None }
+    }
+
     /// The waker was called.
     pub(super) fn wake(&mut self) -> Ring {
         match self.phase {

@@ -12,8 +12,10 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
-use std::mem;
+use std::future::Future;
+use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::ptr::NonNull;
 
 use wg_core::sync::{self, AtomicU64, Mutex, Ordering};
@@ -139,7 +141,7 @@ impl Drop for Own {
 }
 
 fn allocate(layout: Layout) -> Block {
-    // SAFETY: The layout's size is not zero: a task has a header.
+    // SAFETY: The layout's size is not zero: `put` allocates nothing for what takes no room.
     let block = unsafe { alloc(layout) };
     Block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout)))
 }
@@ -175,9 +177,10 @@ fn give(block: Block, layout: Layout) {
 
 /// Puts a value into a block, which [`Held::of`] gives back.
 pub(super) fn put<T>(value: T) -> NonNull<T> {
-    const { assert!(size_of::<T>() > 0) };
-    let place = take(Layout::new::<T>()).0.cast();
-    // SAFETY: The block is as large as the value and aligned for it, and nobody else's.
+    let layout = Layout::new::<T>();
+    let place = if layout.size() == 0 { NonNull::dangling() } else { take(layout).0.cast() };
+    // SAFETY: The block is as large as the value and aligned for it, and nobody else's; if the value takes
+    // no room, any place that is aligned will do.
     unsafe { place.write(value) };
     place
 }
@@ -235,9 +238,91 @@ impl<T: ?Sized> Drop for Held<T> {
             }
         }
 
-        let _back = Back(Some(Block(self.0.cast())), Layout::for_value(&**self));
+        let layout = Layout::for_value(&**self);
+        let block = (layout.size() > 0).then(|| Block(self.0.cast()));
+        let _back = Back(block, layout);
         // SAFETY: This is its owner, and goes.
         unsafe { self.0.drop_in_place() };
+    }
+}
+
+/// Puts a future into a block, where it can be polled.
+pub(super) fn pin<'a, F>(future: F) -> Pin<Held<dyn Future<Output = F::Output> + Send + 'a>>
+where
+    F: Future + Send + 'a,
+{
+    let future: NonNull<dyn Future<Output = F::Output> + Send + 'a> = put(future);
+    // SAFETY: It lies in its block until it is dropped there, and is lent for change by the `Pin` only.
+    unsafe { Pin::new_unchecked(Held(future)) }
+}
+
+/// A value in a block that several hold, as they would by an `Arc`.
+pub(super) struct Counted<T: ?Sized>(NonNull<Several<T>>);
+
+/// What several hold, and how many.
+pub(super) struct Several<T: ?Sized> {
+    holders: AtomicU64,
+    value: T,
+}
+
+// SAFETY: It lends the value to several threads, and the last one drops it, as with an `Arc`.
+unsafe impl<T: ?Sized + Send + Sync> Send for Counted<T> {}
+// SAFETY: As above.
+unsafe impl<T: ?Sized + Send + Sync> Sync for Counted<T> {}
+
+impl<T> Counted<T> {
+    pub(super) fn new(value: T) -> Self {
+        Counted(put(Several { holders: AtomicU64::new(1), value }))
+    }
+
+    /// Makes two at once.
+    pub(super) fn two(value: T) -> (Self, Self) {
+        let place = put(Several { holders: AtomicU64::new(2), value });
+        (Counted(place), Counted(place))
+    }
+
+    /// Forgets all of the type but a trait.
+    ///
+    /// # Safety
+    ///
+    /// `unsize` must return what it gets.
+    pub(super) unsafe fn unsize<U: ?Sized>(
+        self,
+        unsize: impl FnOnce(NonNull<Several<T>>) -> NonNull<Several<U>>,
+    ) -> Counted<U> {
+        Counted(unsize(ManuallyDrop::new(self).0))
+    }
+}
+
+impl<T: ?Sized> Deref for Counted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The value is there as long as this one holds it, and is only lent for reading.
+        &unsafe { self.0.as_ref() }.value
+    }
+}
+
+impl<T: ?Sized> Clone for Counted<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: As in `deref`.
+        let several = unsafe { self.0.as_ref() };
+        // ORDERING: Relaxed. Whoever clones holds one, so it does not go meanwhile.
+        several.holders.fetch_add(1, Ordering::Relaxed);
+        Counted(self.0)
+    }
+}
+
+impl<T: ?Sized> Drop for Counted<T> {
+    fn drop(&mut self) {
+        // SAFETY: As in `deref`.
+        let holders = &unsafe { self.0.as_ref() }.holders;
+        // ORDERING: Release hands what this one did to the last, and Acquire has the last see it. Where
+        // this one is the only one, nobody else can change the number.
+        if holders.load(Ordering::Acquire) == 1 || holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: It comes from `put`, and nobody else holds it any more.
+            drop(unsafe { Held::of(self.0) });
+        }
     }
 }
 
@@ -321,5 +406,52 @@ mod tests {
         assert!(again.addr() == place.addr() || !sync::recycles());
         // SAFETY: As above.
         drop(unsafe { Held::of(again) });
+    }
+
+    #[test]
+    fn what_several_hold_is_dropped_by_the_last_as_what_it_was() {
+        struct Tells<'a>(&'a RefCell<Vec<u8>>, u8);
+
+        impl Drop for Tells<'_> {
+            fn drop(&mut self) {
+                self.0.borrow_mut().push(self.1);
+            }
+        }
+
+        trait Number {
+            fn number(&self) -> u8;
+        }
+
+        impl Number for Tells<'_> {
+            fn number(&self) -> u8 {
+                self.1
+            }
+        }
+
+        let told = RefCell::new(Vec::new());
+        let (one, other) = Counted::two(Tells(&told, 1));
+        // SAFETY: It is returned as it was.
+        let other = unsafe { other.unsize::<dyn Number + '_>(|it| it) };
+        drop(one);
+        let again = other.clone();
+        drop(other);
+        assert_eq!((again.number(), told.borrow().len()), (1, 0));
+        drop(again);
+        drop(Counted::new(Tells(&told, 2)));
+        assert_eq!(*told.borrow(), [1, 2]);
+    }
+
+    #[test]
+    fn a_future_lies_in_a_block_also_if_it_takes_no_room() {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut small = pin(std::future::pending::<u8>());
+        assert!(small.as_mut().poll(&mut context).is_pending());
+        let text = String::from("borrowed");
+        let mut large = pin(async {
+            let room = [1_u8; 4096];
+            std::future::ready(()).await;
+            text.len() + usize::from(room[4095])
+        });
+        assert_eq!(large.as_mut().poll(&mut context), std::task::Poll::Ready(9));
     }
 }

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
+use super::blocks::Counted;
 use super::future::{Await, Join};
 use super::large::unbox;
+use super::shared::Shared;
 use super::wait::Vain;
 use crate::cause::Stopped;
 use crate::context;
@@ -52,7 +54,8 @@ use crate::task_info::TaskInfo;
 ///
 /// What the future did happens before its output is returned.
 pub struct FutureTask<'scope, T> {
-    cell: Arc<dyn Await<T> + 'scope>,
+    scope: &'scope Arc<Shared>,
+    cell: Counted<dyn Await<T> + 'scope>,
     index: u64,
     /// Whether it was left to the runners once, by the one who awaits it.
     again: bool,
@@ -61,8 +64,12 @@ pub struct FutureTask<'scope, T> {
 }
 
 impl<'scope, T> FutureTask<'scope, T> {
-    pub(super) fn new(cell: Arc<dyn Await<T> + 'scope>, index: u64) -> Self {
-        FutureTask { cell, index, again: false, taken: false }
+    pub(super) fn new(
+        scope: &'scope Arc<Shared>,
+        cell: Counted<dyn Await<T> + 'scope>,
+        index: u64,
+    ) -> Self {
+        FutureTask { scope, cell, index, again: false, taken: false }
     }
 
     /// Blocks this thread until the future has ended, and returns its output.
@@ -124,7 +131,7 @@ impl<'scope, T> FutureTask<'scope, T> {
     }
 
     fn join_until(mut self, deadline: Option<Instant>) -> Result<Result<T, Stopped>, Self> {
-        match self.cell.join(self.index, deadline) {
+        match self.cell.join(self.scope, self.index, deadline) {
             Ok(outcome) => {
                 self.taken = true;
                 Ok(into_result(outcome))
@@ -159,7 +166,8 @@ impl<T> Future for FutureTask<'_, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let outcome = ready!(this.cell.poll_end(this.index, &mut this.again, context));
+        let FutureTask { scope, cell, index, again, .. } = this;
+        let outcome = ready!(cell.poll_end(scope, *index, again, context));
         this.taken = true;
         Poll::Ready(into_result(outcome))
     }
@@ -168,7 +176,7 @@ impl<T> Future for FutureTask<'_, T> {
 impl<T> Drop for FutureTask<'_, T> {
     fn drop(&mut self) {
         if !self.taken {
-            self.cell.abandon(self.index);
+            self.cell.abandon(self.scope, self.index);
         }
     }
 }
@@ -279,15 +287,20 @@ impl<T, E> fmt::Debug for TryFutureTask<'_, T, E> {
 }
 
 /// A future whose output comes in a box, because it is large.
-pub(super) struct Unboxed<'scope, T>(pub(super) Arc<dyn Await<Box<T>> + 'scope>);
+pub(super) struct Unboxed<'scope, T>(pub(super) Counted<dyn Await<Box<T>> + 'scope>);
 
 impl<T> Join<T> for Unboxed<'_, T> {
-    fn join(&self, index: u64, deadline: Option<Instant>) -> Result<Outcome<T>, Vain> {
-        self.0.join(index, deadline).map(unbox)
+    fn join(
+        &self,
+        home: &Arc<Shared>,
+        index: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Outcome<T>, Vain> {
+        self.0.join(home, index, deadline).map(unbox)
     }
 
-    fn abandon(&self, index: u64) {
-        self.0.abandon(index);
+    fn abandon(&self, home: &Arc<Shared>, index: u64) {
+        self.0.abandon(home, index);
     }
 
     fn is_finished(&self) -> bool {
@@ -300,7 +313,13 @@ impl<T> Join<T> for Unboxed<'_, T> {
 }
 
 impl<T> Await<T> for Unboxed<'_, T> {
-    fn poll_end(&self, index: u64, again: &mut bool, context: &Context<'_>) -> Poll<Outcome<T>> {
-        self.0.poll_end(index, again, context).map(unbox)
+    fn poll_end(
+        &self,
+        home: &Arc<Shared>,
+        index: u64,
+        again: &mut bool,
+        context: &Context<'_>,
+    ) -> Poll<Outcome<T>> {
+        self.0.poll_end(home, index, again, context).map(unbox)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use wg_core::sync::AtomicU64;
 use wg_core::{Token, WaitGroup};
 
+use super::blocks::Counted;
 use crate::task_info::TaskInfo;
 
 /// What every task begins with, whatever its types.
@@ -115,8 +116,10 @@ pub(super) trait Run: Send + Sync {
 pub(super) enum Job {
     /// A task, which runs once.
     Once(Once),
-    /// What may have to be run several times: a crew, a future.
+    /// What may have to be run several times: a crew.
     Often(Arc<dyn Run>),
+    /// A future, which may have to be, too.
+    Future(Counted<dyn Run>),
 }
 
 impl Job {
@@ -136,12 +139,25 @@ impl Job {
         Job::Often(unsafe { transmute::<Arc<dyn Run + 'scope>, Arc<dyn Run + 'static>>(task) })
     }
 
+    /// As [`erase`](Self::erase), for a future.
+    ///
+    /// # Safety
+    ///
+    /// As there; the closure is the future.
+    pub(super) unsafe fn erase_future<'scope>(task: Counted<dyn Run + 'scope>) -> Self {
+        // SAFETY: As there.
+        let task =
+            unsafe { transmute::<Counted<dyn Run + 'scope>, Counted<dyn Run + 'static>>(task) };
+        Job::Future(task)
+    }
+
     /// Runs it.
     #[inline]
     pub(super) fn run(self, index: u64) {
         match self {
             Job::Once(task) => task.run(index),
             Job::Often(ref job) => job.run_as(index, &self),
+            Job::Future(ref job) => job.run_as(index, &self),
         }
     }
 
@@ -151,6 +167,7 @@ impl Job {
         match self {
             Job::Once(task) => task.info(index),
             Job::Often(job) => job.info(index),
+            Job::Future(job) => job.info(index),
         }
     }
 
@@ -164,8 +181,10 @@ impl Job {
 
     /// Has it looked after again, if it waits for something.
     pub(super) fn stir(&self) {
-        if let Job::Often(job) = self {
-            job.stir();
+        match self {
+            Job::Once(_) => {}
+            Job::Often(job) => job.stir(),
+            Job::Future(job) => job.stir(),
         }
     }
 
@@ -174,6 +193,7 @@ impl Job {
         match self {
             Job::Once(_) => None,
             Job::Often(job) => Some(Job::Often(Arc::clone(job))),
+            Job::Future(job) => Some(Job::Future(job.clone())),
         }
     }
 }

@@ -4,12 +4,12 @@
 //! It holds nothing of the user's and keeps no scope alive. What wakes and the future have in common
 //! is the [`Bell`], under the lock in here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
-use wg_core::sync::{self, Mutex};
+use wg_core::sync::{self, AtomicBool, Mutex, Ordering};
 
 use super::bell::{Bell, Move, Ring as Rung};
 use super::shared::Shared;
@@ -17,7 +17,10 @@ use crate::outcome::discard;
 
 /// The part of a future that outlives it.
 pub(super) struct Ring {
-    home: Weak<Shared>,
+    /// The scope. Entered before others than the one who polls the future first may poll it.
+    home: OnceLock<Weak<Shared>>,
+    /// Whether the waker was ever called.
+    rung: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -35,14 +38,30 @@ pub(super) enum Driver {
 }
 
 impl Ring {
+    /// That of a future which is queued and was never polled.
     pub(super) fn new(home: &Arc<Shared>) -> Self {
-        let inner = Inner { bell: Bell::new(), driver: None };
-        Ring { home: Arc::downgrade(home), inner: Mutex::new(inner) }
+        Ring { home: OnceLock::from(Arc::downgrade(home)), ..Ring::of(Bell::new()) }
+    }
+
+    fn of(bell: Bell) -> Self {
+        let inner = Mutex::new(Inner { bell, driver: None });
+        Ring { home: OnceLock::new(), rung: AtomicBool::new(false), inner }
     }
 
     /// The scope. None if it has ended, and so has the future.
     pub(super) fn home(&self) -> Option<Arc<Shared>> {
-        self.home.upgrade()
+        self.home.get()?.upgrade()
+    }
+
+    /// The future is pending after its first poll, by one who has the job in hand, and `driver` waits for
+    /// it. From here on it may be polled by others. Returns what is to be done with its job, and
+    /// whether it is queued.
+    pub(super) fn bind(&self, home: &Arc<Shared>, driver: Option<Driver>) -> (Move, bool) {
+        let _ = self.home.set(Arc::downgrade(home));
+        let mut inner = self.inner.lock();
+        inner.driver = driver;
+        let what = inner.bell.pend(true);
+        (what, inner.bell.is_queued())
     }
 
     /// Does one step of the bell.
@@ -96,6 +115,8 @@ impl Ring {
 
     /// The waker was called.
     pub(super) fn ring(&self) {
+        // ORDERING: Relaxed. See `Lone::give_back`.
+        self.rung.store(true, Ordering::Relaxed);
         let Rung::Heard(what) = self.step(Bell::wake) else { return };
         // If the scope has ended meanwhile, others have polled the future to its end.
         let Some(home) = self.home() else { return };
@@ -113,6 +134,52 @@ impl Wake for Ring {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
+    }
+}
+
+/// What a future is given for its first poll: a waker, of which nobody else knows yet. Most futures
+/// that end by that poll leave it as it was, for the next on this thread.
+pub(super) struct Lone {
+    ring: Arc<Ring>,
+    waker: Waker,
+}
+
+sync::thread_local! {
+    static SPARE: Cell<Option<Lone>> = const { Cell::new(None) };
+}
+
+impl Lone {
+    pub(super) fn take() -> Self {
+        // In a thread whose locals are gone already, none is kept.
+        SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(Self::new)
+    }
+
+    fn new() -> Self {
+        let ring = Arc::new(Ring::of(Bell::polled()));
+        Lone { waker: Waker::from(Arc::clone(&ring)), ring }
+    }
+
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// The future is pending: from here on the ring is its own.
+    pub(super) fn keep(self) -> Arc<Ring> {
+        self.ring
+    }
+
+    /// The future has ended. If somebody has kept its waker, that will never do anything.
+    pub(super) fn give_back(self) {
+        // ORDERING: Relaxed, and a fence. One who had a clone has let go of it, and of all that it did
+        // with it, if two are counted: the waker's own, and the one here. So there is nobody who
+        // calls it from now on, and whoever did is seen below.
+        if !sync::recycles() || Arc::strong_count(&self.ring) != 2 {
+            return;
+        }
+        sync::fence(Ordering::Acquire);
+        if !self.ring.rung.load(Ordering::Relaxed) {
+            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+        }
     }
 }
 
@@ -177,5 +244,41 @@ pub(super) fn stir_on_cancel(home: &Arc<Shared>) {
     if home.node.listen(waker).is_none() {
         // Others may have spawned futures meanwhile.
         home.stir(false);
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use super::*;
+
+    fn lies_in_wait(ring: *const Ring) -> bool {
+        let lone = Lone::take();
+        let same = Arc::as_ptr(&lone.ring) == ring;
+        lone.give_back();
+        same
+    }
+
+    #[test]
+    fn a_ring_serves_the_next_future_unless_somebody_has_its_waker_or_has_called_it() {
+        let lone = Lone::take();
+        let ring = Arc::as_ptr(&lone.ring);
+        drop(lone.waker().clone());
+        lone.give_back();
+        assert!(lies_in_wait(ring) || !sync::recycles());
+
+        let lone = Lone::take();
+        let kept = lone.waker().clone();
+        lone.give_back();
+        assert!(!lies_in_wait(ring));
+        kept.wake_by_ref();
+
+        let lone = Lone::take();
+        let ring = Arc::as_ptr(&lone.ring);
+        // So that no other is made in its place.
+        let weak = Arc::downgrade(&lone.ring);
+        lone.waker().wake_by_ref();
+        lone.give_back();
+        assert!(!lies_in_wait(ring));
+        assert!(weak.upgrade().is_none());
     }
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use wg_core::sync::{current, now};
 
+use super::blocks::Counted;
 use super::cell::{self, Claim};
 use super::crew::{Crew, Work};
 use super::entry::Entry;
 use super::frame;
+use super::future::Await;
 use super::handle::Task;
 use super::job::{Job, Run};
 use super::large::{Unboxing, Value, boxed, is_large};
@@ -31,6 +33,16 @@ use crate::task_info::{Label, Tag};
 /// woken when there is much and not when there is some.
 const LOOK: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(16);
+
+/// Forgets all of a future but what its handle has to know.
+#[expect(unsafe_code, reason = "to become a trait object is not safe where there is no `Arc`")]
+pub(super) fn as_handled<'scope, C, T>(cell: Counted<C>) -> Counted<dyn Await<T> + 'scope>
+where
+    C: Await<T> + 'scope,
+{
+    // SAFETY: It is returned as it was.
+    unsafe { cell.unsize::<dyn Await<T> + 'scope>(|cell| cell) }
+}
 
 /// A block in which tasks run on other threads; leaving it waits for all of them.
 ///
@@ -431,6 +443,22 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     /// Queues a task that is counted already: it holds a token of this scope's group.
     pub(super) fn push(&'scope self, runnable: Arc<dyn Run + 'scope>) -> u64 {
         self.shared.push(self.erase(runnable))
+    }
+
+    /// Queues a future. Returns its index, and the future as its handle sees it.
+    #[expect(unsafe_code, reason = "see `queue_unclaimed`")]
+    pub(super) fn push_future<C, T>(&'scope self, cell: C) -> (Counted<dyn Await<T> + 'scope>, u64)
+    where
+        C: Run + Await<T> + 'scope,
+    {
+        let (cell, job) = Counted::two(cell);
+        // SAFETY: It is returned as it was.
+        let job = unsafe { job.unsize::<dyn Run + 'scope>(|job| job) };
+        // SAFETY: The future, and its output if nobody claims it, are dropped by whoever ends it. The job
+        // runs before `'scope` ends, as in `queue_unclaimed`. If the future is pending then, it has a
+        // token of its own from there on until it has ended.
+        let index = self.shared.push(unsafe { Job::erase_future(job) });
+        (as_handled(cell), index)
     }
 
     /// Creates a crew of at most `most` that works in this scope.

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 
-use super::future::{Boxed, FutureCell};
+use super::blocks::{Counted, pin};
+use super::future::{Boxed, Fresh, FutureCell, Started};
 use super::future_task::{FutureTask, TryFutureTask, Unboxed};
 use super::large::{Unboxing, is_large};
 use super::ring::stir_on_cancel;
-use super::scope::{Named, Scope};
+use super::scope::{Named, Scope, as_handled};
 use super::try_scope::{TryNamed, TryScope};
 use crate::settle::Plain;
 use crate::settle::Settle;
@@ -118,33 +118,33 @@ impl<'scope> Scope<'scope, '_> {
         self.make_room();
         stir_on_cancel(self.shared());
         if is_large::<(), F::Output>() {
-            let future = with_boxed_output(future);
+            let future = Started(with_boxed_output(future));
             let cell = FutureCell::new(self.shared(), label, future, Unboxing(settle));
-            let cell = Arc::new(cell);
-            let index = self.push(Arc::clone(&cell) as _);
-            return FutureTask::new(Arc::new(Unboxed(cell)), index);
+            let (cell, index) = self.push_future(cell);
+            let cell = as_handled(Counted::new(Unboxed(cell)));
+            return FutureTask::new(self.shared(), cell, index);
         }
-        let cell = Arc::new(FutureCell::new(self.shared(), label, boxed(future), settle));
-        let index = self.push(Arc::clone(&cell) as _);
-        FutureTask::new(cell, index)
+        let (cell, index) = if is_small::<F>() {
+            self.push_future(FutureCell::new(self.shared(), label, Fresh(future), settle))
+        } else {
+            let future = Started(pin(future));
+            self.push_future(FutureCell::new(self.shared(), label, future, settle))
+        };
+        FutureTask::new(self.shared(), cell, index)
     }
 }
 
-#[inline(never)]
-fn boxed<'scope, F>(future: F) -> Boxed<'scope, F::Output>
-where
-    F: Future + Send + 'scope,
-{
-    Box::pin(future)
+/// Whether a future is worth no block of its own before its first poll.
+const fn is_small<F>() -> bool {
+    size_of::<F>() <= 64
 }
 
-#[inline(never)]
 fn with_boxed_output<'scope, F>(future: F) -> Boxed<'scope, Box<F::Output>>
 where
     F: Future + Send + 'scope,
 {
-    let future = boxed(future);
-    Box::pin(async { Box::new(future.await) })
+    let future = pin(future);
+    pin(async { Box::new(future.await) })
 }
 
 impl<'scope> Named<'_, 'scope, '_> {

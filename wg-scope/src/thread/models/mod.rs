@@ -7,6 +7,7 @@
 mod cancel;
 mod desk;
 mod finish;
+mod future;
 mod inlet;
 mod kit;
 mod post;

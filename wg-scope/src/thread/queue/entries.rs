@@ -39,7 +39,7 @@ impl Entry {
     pub(super) fn of(job: Job, index: u64) -> Self {
         match job {
             Job::Once(task) => Entry::Task(Slot::new(task), index),
-            often @ Job::Often(_) => Entry::other(often, index, 1, own_key(index)),
+            often => Entry::other(often, index, 1, own_key(index)),
         }
     }
 
