@@ -174,7 +174,7 @@ impl Job {
     /// Whether there is still something to do for who begins it.
     pub(super) fn is_wanted(&self) -> bool {
         match self {
-            Job::Once(_) => true,
+            Job::Once(_) | Job::Future(_) => true,
             Job::Often(job) => job.is_wanted(),
         }
     }

@@ -22,7 +22,7 @@ const LONGEST: usize = times(130) - times(2);
 
 // ORDERING: Relaxed. Who has to know holds the lock.
 impl Pile {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Pile(AtomicU64::new(0))
     }
 
