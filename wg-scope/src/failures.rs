@@ -75,6 +75,10 @@ impl<T, E> Settle<Result<T, E>> for Report<'_, E> {
         value.is_err()
     }
 
+    fn drops(&self, outcome: &Outcome<Result<T, E>>) -> bool {
+        !matches!(outcome, Outcome::Value(Err(_)))
+    }
+
     fn settle(&self, task: TaskInfo, outcome: Outcome<Result<T, E>>, order: usize) {
         self.0.settle(task, outcome, order);
     }

@@ -12,7 +12,7 @@ use crate::ledger::{Back, Conclusion, Ledger, Panicked, Unwind, echo, stopped};
 use crate::options::Options;
 use crate::outcome::{Payload, discard};
 use crate::policy::{Policy, Verdict};
-use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::task_info::{Label, Stamp, Tag, TaskInfo};
 use crate::timeline::{Begun, Lane, OutcomeKind};
 
 /// A scope, as far as it decides.
@@ -50,13 +50,16 @@ impl Record {
         self.node.is_cancelled()
     }
 
+    /// Returns when a task is spawned that is spawned now, if that is recorded.
+    #[inline]
+    pub(crate) fn spawns(&self) -> Stamp {
+        self.node.lane().map_or(Stamp::NEVER, Lane::stamp)
+    }
+
     /// Enters in a label when its task is spawned, if that is recorded.
     #[inline]
     pub(crate) fn stamped(&self, label: Label) -> Label {
-        match self.node.lane() {
-            Some(lane) if !label.stamp().is_set() => label.spawned_at(lane.stamp()),
-            _ => label,
-        }
+        if label.stamp().is_set() { label } else { label.spawned_at(self.spawns()) }
     }
 
     /// Begins the span of a task or an item on this thread, if that is recorded.

@@ -5,11 +5,14 @@ use crate::task_info::TaskInfo;
 
 /// What becomes of a task's outcome, where no handle claims it.
 pub(crate) trait Settle<T> {
-    /// Whether all that becomes of an outcome is that it is dropped.
-    const DROPS: bool = false;
-
     /// Whether this value is an error, which the policy judges.
     fn is_error(&self, _value: &T) -> bool {
+        false
+    }
+
+    /// Whether all that becomes of this outcome is that it is dropped. Then nobody need be told whose it
+    /// is.
+    fn drops(&self, _outcome: &Outcome<T>) -> bool {
         false
     }
 
@@ -29,7 +32,9 @@ pub(crate) trait Settle<T> {
 pub(crate) struct Plain;
 
 impl<T> Settle<T> for Plain {
-    const DROPS: bool = true;
+    fn drops(&self, _: &Outcome<T>) -> bool {
+        true
+    }
 
     fn settle(&self, _: TaskInfo, outcome: Outcome<T>, _: usize) {
         drop(outcome);

@@ -22,16 +22,18 @@ pub(crate) enum Label {
     Named(Stamp, Arc<Named>),
 }
 
+#[derive(Clone, PartialEq)]
 pub(crate) struct Named {
     name: Name,
     site: &'static Location<'static>,
 }
 
 /// A name. Most are short, and need no memory of their own.
+#[derive(Clone, PartialEq)]
 enum Name {
-    /// Its length, and its bytes.
+    /// Its length, and its bytes, of which the others are zero.
     Short(u8, [u8; SHORT]),
-    Long(Box<str>),
+    Long(Arc<str>),
 }
 
 /// As many bytes of a name fit where the pointer to a longer one would be, and its length.
@@ -41,15 +43,46 @@ const _: () = assert!(size_of::<Name>() <= 24);
 
 /// What a task knows of who it is.
 pub(crate) trait Tag {
+    /// Returns a label, which may take memory: ordinary tasks run, and are joined, without being asked
+    /// for one.
     fn label(&self) -> Label;
 
-    /// As [`label`](Self::label), with the instant at which it was spawned.
-    fn stamped(&self) -> Label;
+    /// Returns what is entered of the task where it runs, which takes none.
+    #[inline]
+    fn note(&self, index: u64) -> Note {
+        Note { index, who: Who::Label(self.label()) }
+    }
+
+    /// When the task was spawned, if that was entered.
+    fn stamp(&self) -> Stamp;
+
+    /// Whether this label, made of a tag like this, says who the task is.
+    fn is_told_by(&self, label: &Label) -> bool;
 }
 
 /// The line alone, for the many tasks that have no name, where no timeline is recorded.
 #[derive(Clone, Copy)]
-pub(crate) struct Site(&'static Location<'static>);
+pub(crate) struct Site(pub(crate) &'static Location<'static>);
+
+/// The line and a name, where the task lies: it is spawned, run and freed, mostly by two threads, without
+/// memory beside its own that both would have to count and to free.
+pub(crate) struct OwnName {
+    spawned: Stamp,
+    named: Named,
+}
+
+/// A [`TaskInfo`] to be: who somebody is who runs, for the few times that this is asked.
+#[derive(Clone)]
+pub(crate) struct Note {
+    index: u64,
+    who: Who,
+}
+
+#[derive(Clone)]
+enum Who {
+    Label(Label),
+    Named(Named),
+}
 
 impl TaskInfo {
     pub(crate) fn new(index: u64, label: Label) -> Self {
@@ -83,7 +116,7 @@ impl Label {
     }
 
     pub(crate) fn named(name: &str, site: &'static Location<'static>) -> Self {
-        Label::Named(Stamp::NEVER, Arc::new(Named { name: Name::of(name), site }))
+        Named::new(name, site).into_label()
     }
 
     pub(crate) fn site(&self) -> &'static Location<'static> {
@@ -106,30 +139,6 @@ impl Label {
         *stamp = spawned;
         self
     }
-
-    /// Returns when the task was spawned, if that was entered.
-    pub(crate) fn stamp(&self) -> Stamp {
-        let (Label::Site(stamp, _) | Label::Named(stamp, _)) = self;
-        *stamp
-    }
-
-    /// The line, if there is nothing else to be told; or else all of it.
-    #[inline]
-    pub(crate) fn into_site(self) -> Result<Site, Self> {
-        match self {
-            Label::Site(Stamp::NEVER, site) => Ok(Site(site)),
-            label => Err(label),
-        }
-    }
-
-    /// Whether this says what `other` says, and lies in the same place: no text is compared.
-    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Label::Site(_, own), Label::Site(_, other)) => ptr::eq(*own, *other),
-            (Label::Named(_, own), Label::Named(_, other)) => Arc::ptr_eq(own, other),
-            _ => false,
-        }
-    }
 }
 
 impl Tag for Label {
@@ -138,8 +147,20 @@ impl Tag for Label {
         self.clone()
     }
 
-    fn stamped(&self) -> Label {
-        self.clone().spawned_at(self.stamp())
+    #[inline]
+    fn stamp(&self) -> Stamp {
+        let (Label::Site(stamp, _) | Label::Named(stamp, _)) = self;
+        *stamp
+    }
+
+    /// Of those that lie in memory of their own, only copies: no text is compared.
+    #[inline]
+    fn is_told_by(&self, label: &Label) -> bool {
+        match (self, label) {
+            (Label::Site(_, own), Label::Site(_, other)) => ptr::eq(*own, *other),
+            (Label::Named(_, own), Label::Named(_, other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
     }
 }
 
@@ -149,12 +170,76 @@ impl Tag for Site {
         Label::at(self.0)
     }
 
-    fn stamped(&self) -> Label {
-        self.label()
+    #[inline]
+    fn stamp(&self) -> Stamp {
+        Stamp::NEVER
+    }
+
+    #[inline]
+    fn is_told_by(&self, label: &Label) -> bool {
+        matches!(label, Label::Site(_, site) if ptr::eq(*site, self.0))
+    }
+}
+
+impl OwnName {
+    #[inline]
+    pub(crate) fn new(name: &str, site: &'static Location<'static>, spawned: Stamp) -> Self {
+        OwnName { spawned, named: Named::new(name, site) }
+    }
+}
+
+impl Tag for OwnName {
+    #[cold]
+    fn label(&self) -> Label {
+        self.named.clone().into_label()
+    }
+
+    #[inline]
+    fn note(&self, index: u64) -> Note {
+        Note { index, who: Who::Named(self.named.clone()) }
+    }
+
+    #[inline]
+    fn stamp(&self) -> Stamp {
+        self.spawned
+    }
+
+    #[inline]
+    fn is_told_by(&self, label: &Label) -> bool {
+        matches!(label, Label::Named(_, named) if **named == self.named)
+    }
+}
+
+impl From<TaskInfo> for Note {
+    #[inline]
+    fn from(TaskInfo { index, label }: TaskInfo) -> Self {
+        Note { index, who: Who::Label(label) }
+    }
+}
+
+impl From<Note> for TaskInfo {
+    fn from(Note { index, who }: Note) -> Self {
+        let label = match who {
+            Who::Label(label) => label,
+            Who::Named(named) => named.into_label(),
+        };
+        TaskInfo { index, label }
+    }
+}
+
+impl Named {
+    #[inline]
+    fn new(name: &str, site: &'static Location<'static>) -> Self {
+        Named { name: Name::of(name), site }
+    }
+
+    fn into_label(self) -> Label {
+        Label::Named(Stamp::NEVER, Arc::new(self))
     }
 }
 
 impl Name {
+    #[inline]
     fn of(name: &str) -> Self {
         match u8::try_from(name.len()) {
             Ok(length) if name.len() <= SHORT => {
@@ -279,12 +364,28 @@ mod tests {
         let site = Location::caller();
         for label in [Label::at(site), Label::named("fetch", site)] {
             let stamped = label.clone().spawned_at(Stamp::at(5));
-            assert!(stamped.is_copy_of(&label) && stamped == label);
+            assert!(stamped.is_told_by(&label) && stamped == label);
             assert_eq!(stamped.stamp().up_to(9), Some(5));
             assert!(!label.stamp().is_set() && !stamped.clone().stamp().is_set());
         }
-        assert!(!Label::at(site).is_copy_of(&Label::named("fetch", site)));
-        assert!(!Label::named("fetch", site).is_copy_of(&Label::named("fetch", site)));
+        assert!(!Label::at(site).is_told_by(&Label::named("fetch", site)));
+        assert!(!Label::named("fetch", site).is_told_by(&Label::named("fetch", site)));
+    }
+
+    #[test]
+    fn a_task_that_has_its_name_itself_is_told_by_labels_that_say_the_same() {
+        assert!(size_of::<OwnName>() <= 40);
+        let site = Location::caller();
+        for name in ["", "fetch", "a name of more bytes than fit into a task"] {
+            let own = OwnName::new(name, site, Stamp::at(5));
+            assert!(own.label() == Label::named(name, site) && own.is_told_by(&own.label()));
+            assert_eq!((own.stamp().up_to(9), own.label().stamp().is_set()), (Some(5), false));
+            assert!(own.is_told_by(&Label::named(name, site)));
+            for other in [Label::at(site), Label::named("fetched", site)] {
+                assert!(!own.is_told_by(&other));
+            }
+            assert!(!own.is_told_by(&Label::named(name, Location::caller())));
+        }
     }
 
     #[test]

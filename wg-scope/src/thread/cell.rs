@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::todo::Todo;
 use crate::outcome::Outcome;
 use crate::settle::Settle;
-use crate::task_info::{Tag, TaskInfo};
+use crate::task_info::{Note, Tag, TaskInfo};
 
 /// The job has laid down the outcome, and does not touch the cell any more.
 const ENDED: u64 = 1;
@@ -121,7 +121,7 @@ where
     L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
-    const TABLE: &'static Table = &Table { run: Self::run, info: Self::info };
+    const TABLE: &'static Table = &Table { run: Self::run, note: Self::note };
 
     fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
@@ -175,9 +175,9 @@ where
     /// # Safety
     ///
     /// `cell` must be the header of a cell of these types that is there.
-    unsafe fn info(cell: NonNull<Header>, index: u64) -> TaskInfo {
+    unsafe fn note(cell: NonNull<Header>, index: u64) -> Note {
         // SAFETY: As promised.
-        unsafe { cell.cast::<Self>().as_ref() }.todo.task(index)
+        unsafe { cell.cast::<Self>().as_ref() }.todo.note(index)
     }
 }
 

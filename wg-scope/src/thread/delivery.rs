@@ -17,7 +17,7 @@ use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::outlet::{Outlet, Ticket};
 use crate::settle::Plain;
 use crate::settle::Settle;
-use crate::task_info::{Label, TaskInfo};
+use crate::task_info::{Label, Tag, TaskInfo};
 use crate::timeline::OutcomeKind;
 
 /// What becomes of the outcome of a task of an outlet. Whatever it is, the task leaves the roll,

@@ -10,7 +10,7 @@ use wg_core::sync::AtomicU64;
 use wg_core::{Token, WaitGroup};
 
 use super::blocks::Counted;
-use crate::task_info::TaskInfo;
+use crate::task_info::{Note, TaskInfo};
 
 /// What every task begins with, whatever its types.
 pub(super) struct Header {
@@ -21,7 +21,7 @@ pub(super) struct Header {
 /// What can be done with a cell whose types are not known.
 pub(super) struct Table {
     pub(super) run: unsafe fn(NonNull<Header>, u64),
-    pub(super) info: unsafe fn(NonNull<Header>, u64) -> TaskInfo,
+    pub(super) note: unsafe fn(NonNull<Header>, u64) -> Note,
 }
 
 /// The job's part of a task: to be run, once. Dropped without that, it leaks the closure.
@@ -29,7 +29,7 @@ pub(super) struct Once(NonNull<Header>);
 
 // SAFETY: What a task holds may change threads: `of` asks for it.
 unsafe impl Send for Once {}
-// SAFETY: By reference there is only `info`, which reads what nobody changes.
+// SAFETY: By reference there is only `note`, which reads what nobody changes.
 unsafe impl Sync for Once {}
 
 impl Once {
@@ -50,9 +50,10 @@ impl Once {
         unsafe { run(self.0, index) }
     }
 
-    pub(super) fn info(&self, index: u64) -> TaskInfo {
+    #[inline]
+    pub(super) fn note(&self, index: u64) -> Note {
         // SAFETY: The table is that of the cell's types, and the job has not let go of it.
-        unsafe { (self.table().info)(self.0, index) }
+        unsafe { (self.table().note)(self.0, index) }
     }
 
     fn table(&self) -> &'static Table {
@@ -85,7 +86,7 @@ impl Slot {
     }
 
     pub(super) fn info(&self, index: u64) -> Option<TaskInfo> {
-        (!self.is_empty()).then(|| Once(self.0).info(index))
+        (!self.is_empty()).then(|| Once(self.0).note(index).into())
     }
 }
 
@@ -162,12 +163,17 @@ impl Job {
     }
 
     /// Says which task it is.
-    #[inline]
     pub(super) fn info(&self, index: u64) -> TaskInfo {
+        self.note(index).into()
+    }
+
+    /// As [`info`](Self::info), to be entered where it runs.
+    #[inline]
+    pub(super) fn note(&self, index: u64) -> Note {
         match self {
-            Job::Once(task) => task.info(index),
-            Job::Often(job) => job.info(index),
-            Job::Future(job) => job.info(index),
+            Job::Once(task) => task.note(index),
+            Job::Often(job) => job.info(index).into(),
+            Job::Future(job) => job.info(index).into(),
         }
     }
 

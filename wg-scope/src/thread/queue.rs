@@ -21,7 +21,7 @@ use self::inlet::Inlet;
 use self::lists::Kept;
 use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
-use crate::task_info::TaskInfo;
+use crate::task_info::{Note, TaskInfo};
 
 pub(super) struct Queue {
     inlet: Inlet,
@@ -82,7 +82,7 @@ const MANY: usize = 8;
 /// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
 /// every millisecond, and a clock for every task would cost more than a small task.
 struct Running {
-    task: TaskInfo,
+    task: Note,
     since: Option<Instant>,
 }
 
@@ -160,17 +160,17 @@ impl Inner {
         }
     }
 
-    fn begin(&mut self, task: TaskInfo) -> Begun {
+    fn begin(&mut self, task: Note) -> Begun {
         self.slots.begin();
         self.enter(task, Place::Own)
     }
 
-    fn enter(&mut self, task: TaskInfo, place: Place) -> Begun {
+    fn enter(&mut self, task: Note, place: Place) -> Begun {
         self.at_work += 1;
         Begun::Alone(self.lists.running.insert(Running { task, since: None }), place)
     }
 
-    fn begin_as(&mut self, guest: Guest, task: TaskInfo) -> Begun {
+    fn begin_as(&mut self, guest: Guest, task: Note) -> Begun {
         let place = match guest {
             Guest::OfSleeper => self.slots.begin_as_guest(),
             Guest::Stranger => {
@@ -442,7 +442,7 @@ impl Queue {
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
-        self.lock().enter(task, Place::Own)
+        self.lock().enter(task.into(), Place::Own)
     }
 
     /// Takes a task out of the queue, if it is there, to be begun as by
@@ -450,7 +450,7 @@ impl Queue {
     pub(super) fn take_in_slot(&self, index: u64) -> Option<(Job, Begun, Follow)> {
         let mut inner = self.lock();
         let job = inner.retract(index)?;
-        let begun = inner.enter(job.info(index), Place::Own);
+        let begun = inner.enter(job.note(index), Place::Own);
         // One fewer waits, and no more have begun.
         let follow = inner.after(Some(begun), &self.inlet);
         Some((job, begun, follow))

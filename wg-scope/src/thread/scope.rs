@@ -27,7 +27,10 @@ use crate::ledger::Unwind;
 use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::{Plain, Settle};
-use crate::task_info::{Label, Tag};
+use crate::task_info::{Label, OwnName, Site, Tag};
+
+/// The line that spawned a task.
+type Line = &'static Location<'static>;
 
 /// How long whoever waits for room sleeps before it looks itself, at first and at most, where it is
 /// woken when there is much and not when there is some.
@@ -229,7 +232,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.start(Label::at(Location::caller()), task, Plain)
+        self.start(Location::caller(), task, Plain)
     }
 
     /// Names the task that is spawned next, for reports and errors.
@@ -275,7 +278,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         if !self.shared.queue.has_room(None) {
             return Err(NotSpawned { task, why: Refusal::Full(self.shared.queue.limit()) });
         }
-        Ok(self.queue(Label::at(Location::caller()), task, Plain))
+        Ok(self.queue(Location::caller(), task, Plain))
     }
 
     /// Starts a task for each closure, and returns their handles in the same order.
@@ -301,7 +304,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         T: Send + 'scope,
     {
         let site = Location::caller();
-        let start = |task| self.start(Label::at(site), task, Plain);
+        let start = |task| self.start(site, task, Plain);
         tasks.into_iter().map(start).collect()
     }
 
@@ -345,14 +348,31 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     }
 
     /// Starts a task, waiting for room where that is due.
-    pub(super) fn start<F, T, S>(&'scope self, label: Label, task: F, settle: S) -> Task<'scope, T>
+    pub(super) fn start<F, T, S>(&'scope self, site: Line, task: F, settle: S) -> Task<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
         S: Settle<T> + Send + Sync + 'scope,
     {
         self.make_room();
-        self.queue(label, task, settle)
+        self.queue(site, task, settle)
+    }
+
+    /// As [`start`](Self::start), a task with a name.
+    pub(super) fn start_named<F, T, S>(
+        &'scope self,
+        name: &str,
+        site: Line,
+        task: F,
+        settle: S,
+    ) -> Task<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+        S: Settle<T> + Send + Sync + 'scope,
+    {
+        self.make_room();
+        self.queue_tagged(OwnName::new(name, site, self.shared.spawns()), task, settle)
     }
 
     /// Waits for room, in the body of a limited scope.
@@ -363,20 +383,22 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         }
     }
 
-    fn queue<F, T, S>(&'scope self, label: Label, task: F, settle: S) -> Task<'scope, T>
+    fn queue<F, T, S>(&'scope self, site: Line, task: F, settle: S) -> Task<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
         S: Settle<T> + Send + Sync + 'scope,
     {
-        // Most tasks have no name, and are smaller by that.
-        match self.shared.stamped(label).into_site() {
-            Ok(site) => self.queue_tagged(site, task, settle),
-            Err(label) => self.queue_tagged(label, task, settle),
+        // Mostly nobody asks when, and the task is smaller by that.
+        let spawned = self.shared.spawns();
+        if spawned.is_set() {
+            self.queue_tagged(Label::at(site).spawned_at(spawned), task, settle)
+        } else {
+            self.queue_tagged(Site(site), task, settle)
         }
     }
 
-    fn queue_tagged<F, T, L, S>(&'scope self, label: L, task: F, settle: S) -> Task<'scope, T>
+    fn queue_tagged<F, T, L, S>(&'scope self, tag: L, task: F, settle: S) -> Task<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
@@ -384,10 +406,10 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         S: Settle<T> + Send + Sync + 'scope,
     {
         if is_large::<F, T>() {
-            let todo = Todo::new(&self.shared, label, Unboxing(settle));
+            let todo = Todo::new(&self.shared, tag, Unboxing(settle));
             return Task::new(self.queue_claimed(todo, boxed(task)));
         }
-        let todo = Todo::new(&self.shared, label, settle);
+        let todo = Todo::new(&self.shared, tag, settle);
         Task::new(self.queue_claimed(todo, task))
     }
 
@@ -522,7 +544,7 @@ impl<'scope> Named<'_, 'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.scope.start(Label::named(self.name, Location::caller()), task, Plain)
+        self.scope.start_named(self.name, Location::caller(), task, Plain)
     }
 }
 

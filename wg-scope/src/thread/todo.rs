@@ -11,7 +11,7 @@ use crate::ledger::as_echo;
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::policy::Verdict;
 use crate::settle::Settle;
-use crate::task_info::{Tag, TaskInfo};
+use crate::task_info::{Note, Tag, TaskInfo};
 use crate::timeline::OutcomeKind;
 
 /// A task without its closure: who it is, and what becomes of its outcome.
@@ -34,6 +34,10 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
         TaskInfo::new(index, self.label.label())
     }
 
+    pub(super) fn note(&self, index: u64) -> Note {
+        self.label.note(index)
+    }
+
     /// Runs the closure, unless the task is not to begin any more. When this returns nothing of the
     /// user's is left but the outcome (rule 1), which is to be laid down or forgone before the verdict
     /// is obeyed; the number orders failures by completion.
@@ -53,7 +57,7 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
             catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
         if let Some(span) = &mut span {
-            span.end(index, &self.label.stamped(), self.kind_of(&result));
+            span.end(index, &self.label, self.kind_of(&result));
         }
         let mut verdict = Verdict::Continue;
         let mut order = 0;
@@ -106,7 +110,12 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
     where
         S: Settle<T>,
     {
-        if S::DROPS && !needs_drop::<T>() {
+        if self.settle.drops(&outcome) {
+            if needs_drop::<T>() {
+                if let Err(payload) = drop_caught(outcome) {
+                    self.panicked(index, payload);
+                }
+            }
             return;
         }
         let task = self.task(index);

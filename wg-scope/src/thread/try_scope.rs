@@ -14,7 +14,6 @@ use crate::failure::Errors;
 use crate::failures::{BodyEnd, Failures, Report};
 use crate::options::{Options, options};
 use crate::policy::Policy;
-use crate::task_info::Label;
 
 /// A scope whose tasks return `Result`, and which knows what a failure does to the others.
 ///
@@ -194,8 +193,7 @@ impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
         F: FnOnce() -> Result<T, E> + Send + 'scope,
         T: Send + 'scope,
     {
-        let label = Label::at(Location::caller());
-        TryTask::new(self.plain.start(label, task, self.report()))
+        TryTask::new(self.plain.start(Location::caller(), task, self.report()))
     }
 
     /// Names the task that is spawned next; see [`Scope::task`].
@@ -213,7 +211,7 @@ impl<'scope, 'env, E: Send + 'env> TryScope<'scope, 'env, E> {
         T: Send + 'scope,
     {
         let site = Location::caller();
-        let start = |task| TryTask::new(self.plain.start(Label::at(site), task, self.report()));
+        let start = |task| TryTask::new(self.plain.start(site, task, self.report()));
         tasks.into_iter().map(start).collect()
     }
 }
@@ -248,7 +246,7 @@ impl<'scope, 'env, E: Send + 'env> TryNamed<'_, 'scope, 'env, E> {
         F: FnOnce() -> Result<T, E> + Send + 'scope,
         T: Send + 'scope,
     {
-        let label = Label::named(self.name, Location::caller());
-        TryTask::new(self.scope.plain.start(label, task, self.scope.report()))
+        let TryNamed { scope, name } = self;
+        TryTask::new(scope.plain.start_named(name, Location::caller(), task, scope.report()))
     }
 }

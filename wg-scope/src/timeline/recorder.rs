@@ -12,7 +12,7 @@ use std::time::Instant;
 use wg_core::sync::{self, Mutex, now};
 
 use super::span::{OutcomeKind, Span};
-use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::task_info::{Label, Stamp, Tag, TaskInfo};
 
 /// How many places a track gets at once, as long as there are many.
 const DEAL: usize = 256;
@@ -103,21 +103,21 @@ impl Recorder {
     }
 
     /// Enters a span of this thread, and whence it comes.
-    fn record(self: &Arc<Self>, mark: Mark, place: &Arc<Place>, label: &Label) {
+    fn record<L: Tag>(self: &Arc<Self>, mark: Mark, place: &Arc<Place>, tag: &L) {
         let known = TRACKS.try_with(|tracks| {
             let tracks = tracks.borrow();
             let own = tracks.iter().find(|(of, _)| Weak::as_ptr(of) == Arc::as_ptr(self));
-            own.map(|(_, track)| self.write(track, mark, place, label)).is_some()
+            own.map(|(_, track)| self.write(track, mark, place, tag)).is_some()
         });
         if !known.unwrap_or_default() {
             if let Some(track) = self.track() {
-                self.write(&track, mark, place, label);
+                self.write(&track, mark, place, tag);
             }
         }
     }
 
     #[inline]
-    fn write(&self, track: &Track, mut mark: Mark, place: &Arc<Place>, label: &Label) {
+    fn write<L: Tag>(&self, track: &Track, mut mark: Mark, place: &Arc<Place>, tag: &L) {
         let written = &mut *track.written.lock();
         if written.room == 0 {
             let places = if written.is_full { 0 } else { self.desk.lock().deal() };
@@ -130,8 +130,8 @@ impl Recorder {
         }
         written.room -= 1;
         let last = written.sources.last();
-        if !last.is_some_and(|it| it.label.is_copy_of(label) && Arc::ptr_eq(&it.place, place)) {
-            written.sources.push(Source { place: Arc::clone(place), label: label.clone() });
+        if !last.is_some_and(|it| tag.is_told_by(&it.label) && Arc::ptr_eq(&it.place, place)) {
+            written.sources.push(Source { place: Arc::clone(place), label: tag.label() });
         }
         mark.source =
             u32::try_from(written.sources.len() - 1).expect("there are 4 billion at most");
@@ -304,11 +304,11 @@ pub(crate) struct Begun<'a> {
 
 impl Begun<'_> {
     /// Enters that it has ended, and begins the next one.
-    pub(crate) fn end(&mut self, index: u64, label: &Label, outcome: OutcomeKind) {
+    pub(crate) fn end<L: Tag>(&mut self, index: u64, tag: &L, outcome: OutcomeKind) {
         let Lane { recorder, place } = self.lane;
-        let (began, ended, spawned) = (self.began, recorder.clock(), label.stamp());
+        let (began, ended, spawned) = (self.began, recorder.clock(), tag.stamp());
         let mark = Mark { index, began, ended, source: 0, spawned, outcome, is_future: false };
-        recorder.record(mark, place, label);
+        recorder.record(mark, place, tag);
         self.began = ended;
     }
 }

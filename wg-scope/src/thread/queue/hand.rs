@@ -108,7 +108,7 @@ impl Held {
         let job = self.ahead.pop_front()?.take();
         let (job, index) = job.expect("what is in hand is not empty");
         self.taken += 1;
-        self.current = Some(Running { task: job.info(index), since: None });
+        self.current = Some(Running { task: job.note(index), since: None });
         Some((job, index))
     }
 }

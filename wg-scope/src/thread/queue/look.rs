@@ -105,7 +105,7 @@ impl Inner {
 
 impl Running {
     fn seen(&self) -> Seen {
-        Seen { task: self.task.clone(), since: self.since }
+        Seen { task: self.task.clone().into(), since: self.since }
     }
 }
 

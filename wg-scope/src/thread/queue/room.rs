@@ -16,7 +16,7 @@ impl Queue {
     /// Enters a task that is to be begun in place by one without a slot, if there is room.
     pub(in crate::thread) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
         let mut inner = self.lock();
-        inner.has_room_for(guest).then(|| inner.begin_as(guest, task))
+        inner.has_room_for(guest).then(|| inner.begin_as(guest, task.into()))
     }
 
     /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
@@ -27,7 +27,7 @@ impl Queue {
             return Taken::NoRoom;
         }
         let Some(job) = inner.retract(index) else { return Taken::Elsewhere };
-        let begun = inner.begin_as(guest, job.info(index));
+        let begun = inner.begin_as(guest, job.note(index));
         Taken::Begun(job, begun)
     }
 

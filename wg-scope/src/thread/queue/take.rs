@@ -82,7 +82,7 @@ impl Inner {
         }
         self.waiting -= forgotten + 1;
         self.taken = self.taken.wrapping_add(1);
-        let begun = self.begin(job.info(index));
+        let begun = self.begin(job.note(index));
         Some(Next { job, index, begun, is_last: self.waiting == 0 })
     }
 
