@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::outcome::{Payload, discard};
 use crate::policy::{Policy, Verdict};
 use crate::task_info::{Label, Stamp, Tag, TaskInfo};
-use crate::timeline::{Begun, Lane, OutcomeKind};
+use crate::timeline::{Begun, Ended, Lane, OutcomeKind};
 
 /// A scope, as far as it decides.
 pub(crate) struct Record {
@@ -66,6 +66,13 @@ impl Record {
     #[inline]
     pub(crate) fn begin_span(&self) -> Option<Begun<'_>> {
         self.node.lane().map(Lane::begin)
+    }
+
+    /// As [`begin_span`](Self::begin_span), on a thread that may have gone straight on from the end of
+    /// another span of this scope.
+    #[inline]
+    pub(crate) fn begin_span_from(&self, end: Option<Ended>) -> Option<Begun<'_>> {
+        self.node.lane().map(|lane| lane.begin_from(end))
     }
 
     /// Enters that a future is polled for the first time. What this returns is set in any case.

@@ -6,7 +6,7 @@
 //! state. So a task costs two such changes from its spawn to its end, one by each owner.
 #![allow(unsafe_code)]
 
-use std::mem::replace;
+use std::mem::{needs_drop, replace};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,10 +17,11 @@ use super::blocks::{self, Held};
 use super::job::{Header, Once, Table};
 use super::large::Value;
 use super::shared::Shared;
-use super::todo::Todo;
+use super::todo::{Executed, Todo};
 use crate::outcome::Outcome;
 use crate::settle::Settle;
 use crate::task_info::{Note, Tag, TaskInfo};
+use crate::timeline::Ended;
 
 /// The job has laid down the outcome, and does not touch the cell any more.
 const ENDED: u64 = 1;
@@ -132,12 +133,12 @@ where
         (cell, unsafe { Once::of(cell.cast()) })
     }
 
-    /// Runs the task, and lets go of the cell.
+    /// Runs the task, and lets go of the cell. `from` and what this returns: as in `Job::run_after`.
     ///
     /// # Safety
     ///
     /// `cell` must be the header of a cell of these types, and the job's, which is used up by this.
-    unsafe fn run(cell: NonNull<Header>, index: u64) {
+    unsafe fn run(cell: NonNull<Header>, index: u64, from: Option<Ended>) -> Option<Ended> {
         let this: NonNull<Self> = cell.cast();
         // SAFETY: The job has not let go of it, so it is there.
         let cell = unsafe { this.as_ref() };
@@ -145,7 +146,8 @@ where
         let place = cell.place.with_mut(|place| unsafe { replace(&mut *place, Place::Empty) });
         let Place::Closure(closure) = place else { unreachable!("a job runs once") };
         let scope = cell.todo.scope();
-        let (outcome, order, verdict) = cell.todo.execute(index, closure);
+        let Executed { outcome, order, verdict, mut ended } =
+            cell.todo.execute(index, closure, from);
         // ORDERING: Acquire pairs with the claim's letting go, so that what it did is over before the
         // cell is freed here.
         let mut before = cell.header.state.load(Ordering::Acquire);
@@ -167,9 +169,12 @@ where
             // SAFETY: As above, and the task has ended.
             if let Some((outcome, order)) = own.or_else(|| unsafe { cell.outcome() }) {
                 cell.todo.forgo(index, outcome, order);
+                // That drop may take its time.
+                ended = ended.filter(|_| !needs_drop::<T>());
             }
         }
         scope.obey(verdict);
+        ended
     }
 
     /// # Safety

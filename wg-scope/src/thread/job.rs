@@ -11,6 +11,7 @@ use wg_core::{Token, WaitGroup};
 
 use super::blocks::Counted;
 use crate::task_info::{Note, TaskInfo};
+use crate::timeline::Ended;
 
 /// What every task begins with, whatever its types.
 pub(super) struct Header {
@@ -20,7 +21,7 @@ pub(super) struct Header {
 
 /// What can be done with a cell whose types are not known.
 pub(super) struct Table {
-    pub(super) run: unsafe fn(NonNull<Header>, u64),
+    pub(super) run: unsafe fn(NonNull<Header>, u64, Option<Ended>) -> Option<Ended>,
     pub(super) note: unsafe fn(NonNull<Header>, u64) -> Note,
 }
 
@@ -43,11 +44,12 @@ impl Once {
         Once(task)
     }
 
-    /// Runs the task.
-    pub(super) fn run(self, index: u64) {
+    /// Runs the task; see [`Job::run_after`].
+    #[inline]
+    fn run(self, index: u64, from: Option<Ended>) -> Option<Ended> {
         let run = self.table().run;
         // SAFETY: The table is that of the cell's types, and the job is used up.
-        unsafe { run(self.0, index) }
+        unsafe { run(self.0, index, from) }
     }
 
     #[inline]
@@ -153,12 +155,25 @@ impl Job {
     }
 
     /// Runs it.
-    #[inline]
     pub(super) fn run(self, index: u64) {
+        self.run_after(index, None);
+    }
+
+    /// Runs it. `from` is when the task before it ended, if that is recorded, and this thread has gone
+    /// straight on from there; and this task was spawned before. Returns the same for the next one, unless
+    /// something of the user's was dropped since.
+    #[inline]
+    pub(super) fn run_after(self, index: u64, from: Option<Ended>) -> Option<Ended> {
         match self {
-            Job::Once(task) => task.run(index),
-            Job::Often(ref job) => job.run_as(index, &self),
-            Job::Future(ref job) => job.run_as(index, &self),
+            Job::Once(task) => task.run(index, from),
+            Job::Often(ref job) => {
+                job.run_as(index, &self);
+                None
+            }
+            Job::Future(ref job) => {
+                job.run_as(index, &self);
+                None
+            }
         }
     }
 

@@ -17,15 +17,16 @@ use super::queue::{Begun, Next, OwnHand};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::context::Role;
+use crate::timeline::Ended;
 
 impl Client for Shared {
     fn work(self: Arc<Self>) {
         self.queue.attached();
         let _frame = frame::enter(&self, Role::Task);
         let hand = OwnHand::new();
-        let (mut begun, mut was_last) = (None, false);
+        let (mut begun, mut ended, mut was_last) = (None, None, false);
         loop {
-            work_in_hand(&hand, begun);
+            work_in_hand(&hand, begun, ended);
             if was_last {
                 self.queue.gather();
             }
@@ -39,7 +40,7 @@ impl Client for Shared {
                 break;
             };
             (begun, was_last) = (Some(now), is_last);
-            job.run(index);
+            ended = job.run_after(index, None);
         }
     }
 
@@ -159,8 +160,8 @@ fn work_off(scope: &Arc<Shared>) {
     with_room(scope, move || {
         let _frame = frame::enter(scope, Role::Task);
         while let Some(Next { job, index, begun, .. }) = next.take() {
-            job.run(index);
-            work_in_hand(&hand, Some(begun));
+            let ended = job.run_after(index, None);
+            work_in_hand(&hand, Some(begun), ended);
             let (after, follow) = scope.queue.next(Some(begun), Some(&hand));
             scope.follow(follow);
             next = after;
@@ -168,11 +169,12 @@ fn work_off(scope: &Arc<Shared>) {
     });
 }
 
-/// Runs what was taken ahead, and nobody has taken over.
-fn work_in_hand(hand: &OwnHand, begun: Option<Begun>) {
+/// Runs what was taken ahead, and nobody has taken over. All of it was spawned before the first of it
+/// began; `ended` is when that ended.
+fn work_in_hand(hand: &OwnHand, begun: Option<Begun>, mut ended: Option<Ended>) {
     let Some(hand) = hand.get().filter(|_| begun.is_some_and(Begun::is_several)) else { return };
     while let Some((job, index)) = hand.next() {
-        job.run(index);
+        ended = job.run_after(index, ended);
     }
 }
 

@@ -12,13 +12,23 @@ use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::policy::Verdict;
 use crate::settle::Settle;
 use crate::task_info::{Note, Tag, TaskInfo};
-use crate::timeline::OutcomeKind;
+use crate::timeline::{Begun, Ended, OutcomeKind};
 
 /// A task without its closure: who it is, and what becomes of its outcome.
 pub(super) struct Todo<'scope, L, S> {
     scope: &'scope Arc<Shared>,
     label: L,
     settle: S,
+}
+
+/// What came of running a task.
+pub(super) struct Executed<T> {
+    pub(super) outcome: Outcome<T>,
+    /// Orders failures by completion.
+    pub(super) order: usize,
+    pub(super) verdict: Verdict,
+    /// When, if that is recorded.
+    pub(super) ended: Option<Ended>,
 }
 
 impl<'scope, L: Tag, S> Todo<'scope, L, S> {
@@ -40,25 +50,25 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
 
     /// Runs the closure, unless the task is not to begin any more. When this returns nothing of the
     /// user's is left but the outcome (rule 1), which is to be laid down or forgone before the verdict
-    /// is obeyed; the number orders failures by completion.
+    /// is obeyed. `from`: as in [`Job::run_after`](super::job::Job::run_after).
     pub(super) fn execute<T>(
         &self,
         index: u64,
         closure: impl FnOnce() -> T,
-    ) -> (Outcome<T>, usize, Verdict)
+        from: Option<Ended>,
+    ) -> Executed<T>
     where
         S: Settle<T>,
     {
         let told = context::told();
-        let mut span = self.scope.begin_span();
+        let mut span = self.scope.begin_span_from(from);
         let result = if self.scope.skips(index) {
             drop_caught(closure).map(|()| None)
         } else {
             catch_unwind(AssertUnwindSafe(closure)).map(Some)
         };
-        if let Some(span) = &mut span {
-            span.end(index, &self.label, self.kind_of(&result));
-        }
+        let end = |span: &mut Begun<'_>| span.end(index, &self.label, self.kind_of(&result));
+        let ended = span.as_mut().map(end);
         let mut verdict = Verdict::Continue;
         let mut order = 0;
         let outcome = match result {
@@ -77,7 +87,7 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
             }
             Err(payload) => Outcome::Lost(Box::new(self.panicked(index, payload))),
         };
-        (outcome, order, verdict)
+        Executed { outcome, order, verdict, ended }
     }
 
     #[cold]
@@ -130,7 +140,7 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
     where
         S: Settle<T>,
     {
-        let (outcome, order, verdict) = self.execute(index, closure);
+        let Executed { outcome, order, verdict, .. } = self.execute(index, closure, None);
         self.forgo(index, outcome, order);
         self.scope.obey(verdict);
     }

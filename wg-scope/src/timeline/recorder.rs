@@ -5,6 +5,7 @@
 //! at the timeline's own lock once in many spans, and not at all when there are none left.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
@@ -54,14 +55,13 @@ pub(super) struct Place {
 
 #[derive(Default)]
 struct Written {
-    /// Marks in blocks of as many as were dealt out at once, of which only the last has room: nothing
-    /// is ever copied to make room for more.
-    blocks: Vec<Vec<Mark>>,
+    /// Marks, with room for as many as there are places left, of those that were dealt out.
+    block: Vec<Mark>,
+    /// Such blocks that are full: nothing is ever copied to make room for more.
+    full: Vec<Vec<Mark>>,
     /// Where the marks come from. One that comes from where the mark before it came from shares the
     /// entry: a loop that spawns makes one for all its tasks.
     sources: Vec<Source>,
-    /// How many places are left, of those that were dealt out.
-    room: usize,
     /// Whether there will be no more.
     is_full: bool,
     missed: u64,
@@ -103,6 +103,7 @@ impl Recorder {
     }
 
     /// Enters a span of this thread, and whence it comes.
+    #[inline]
     fn record<L: Tag>(self: &Arc<Self>, mark: Mark, place: &Arc<Place>, tag: &L) {
         let known = TRACKS.try_with(|tracks| {
             let tracks = tracks.borrow();
@@ -110,32 +111,44 @@ impl Recorder {
             own.map(|(_, track)| self.write(track, mark, place, tag)).is_some()
         });
         if !known.unwrap_or_default() {
-            if let Some(track) = self.track() {
-                self.write(&track, mark, place, tag);
-            }
+            self.record_first(mark, place, tag);
+        }
+    }
+
+    /// As [`record`](Self::record), where this thread does not know its track.
+    #[cold]
+    fn record_first<L: Tag>(self: &Arc<Self>, mark: Mark, place: &Arc<Place>, tag: &L) {
+        if let Some(track) = self.track() {
+            self.write(&track, mark, place, tag);
         }
     }
 
     #[inline]
-    fn write<L: Tag>(&self, track: &Track, mut mark: Mark, place: &Arc<Place>, tag: &L) {
+    fn write<L: Tag>(&self, track: &Track, mark: Mark, place: &Arc<Place>, tag: &L) {
         let written = &mut *track.written.lock();
-        if written.room == 0 {
-            let places = if written.is_full { 0 } else { self.desk.lock().deal() };
-            if places == 0 {
-                written.is_full = true;
-                written.missed += 1;
-                return;
-            }
-            written.get(places);
+        if !written.has_room() && !self.get_room(written) {
+            return;
         }
-        written.room -= 1;
         let last = written.sources.last();
         if !last.is_some_and(|it| tag.is_told_by(&it.label) && Arc::ptr_eq(&it.place, place)) {
             written.sources.push(Source { place: Arc::clone(place), label: tag.label() });
         }
-        mark.source =
-            u32::try_from(written.sources.len() - 1).expect("there are 4 billion at most");
-        written.blocks.last_mut().expect("there is room").push(mark);
+        // There are as many sources as spans at most, and so four billion.
+        let source = (written.sources.len() - 1) as u32;
+        written.block.push(Mark { source, ..mark });
+    }
+
+    /// Gets places for a track that has none left. If there are none, what was to be entered is counted.
+    #[cold]
+    fn get_room(&self, written: &mut Written) -> bool {
+        let places = if written.is_full { 0 } else { self.desk.lock().deal() };
+        if places == 0 {
+            written.is_full = true;
+            written.missed += 1;
+            return false;
+        }
+        written.get(places);
+        true
     }
 
     /// Returns this thread's track, which is made with the first span that has room. None if there is
@@ -180,7 +193,7 @@ impl Recorder {
         let mut spans = Vec::new();
         for track in tracks {
             let written = track.written.lock();
-            let (marks, sources) = (written.blocks.concat(), written.sources.clone());
+            let (marks, sources) = (written.marks(), written.sources.clone());
             drop(written);
             spans.extend(marks.into_iter().map(|mark| {
                 let Source { place, label } = &sources[mark.source as usize];
@@ -219,12 +232,25 @@ impl Recorder {
 impl Written {
     /// Takes places that were dealt out.
     fn get(&mut self, places: usize) {
-        self.room = places;
-        self.blocks.push(Vec::with_capacity(places));
+        let full = mem::replace(&mut self.block, Vec::with_capacity(places));
+        if !full.is_empty() {
+            self.full.push(full);
+        }
+    }
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.block.len() < self.block.capacity()
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        let mut marks = self.full.concat();
+        marks.extend(&self.block);
+        marks
     }
 
     fn kept(&self) -> usize {
-        self.blocks.iter().map(Vec::len).sum()
+        self.full.iter().map(Vec::len).sum::<usize>() + self.block.len()
     }
 }
 
@@ -242,7 +268,7 @@ impl Desk {
 impl Drop for Recorder {
     fn drop(&mut self) {
         for track in &self.desk.lock().tracks {
-            let written = std::mem::take(&mut *track.written.lock());
+            let written = mem::take(&mut *track.written.lock());
             drop(written);
         }
     }
@@ -277,7 +303,15 @@ impl Lane {
 
     /// Begins a task, or an item.
     pub(crate) fn begin(&self) -> Begun<'_> {
-        Begun { lane: self, began: self.recorder.clock() }
+        self.begin_from(None)
+    }
+
+    /// As [`begin`](Self::begin), at the end of the span before it, of this timeline, if this thread has
+    /// gone straight on from there.
+    #[inline]
+    pub(crate) fn begin_from(&self, end: Option<Ended>) -> Begun<'_> {
+        let began = end.map_or_else(|| self.recorder.clock(), |Ended(nanos)| nanos);
+        Begun { lane: self, began }
     }
 
     /// Enters a future that has ended now, on this thread.
@@ -296,6 +330,10 @@ impl Lane {
     }
 }
 
+/// When a task, or an item, has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended(u64);
+
 /// A task, or an item, that has begun on this thread.
 pub(crate) struct Begun<'a> {
     lane: &'a Lane,
@@ -303,13 +341,14 @@ pub(crate) struct Begun<'a> {
 }
 
 impl Begun<'_> {
-    /// Enters that it has ended, and begins the next one.
-    pub(crate) fn end<L: Tag>(&mut self, index: u64, tag: &L, outcome: OutcomeKind) {
+    /// Enters that it has ended, which it returns, and begins the next one.
+    pub(crate) fn end<L: Tag>(&mut self, index: u64, tag: &L, outcome: OutcomeKind) -> Ended {
         let Lane { recorder, place } = self.lane;
         let (began, ended, spawned) = (self.began, recorder.clock(), tag.stamp());
         let mark = Mark { index, began, ended, source: 0, spawned, outcome, is_future: false };
         recorder.record(mark, place, tag);
         self.began = ended;
+        Ended(ended)
     }
 }
 
@@ -362,11 +401,24 @@ mod tests {
     }
 
     #[test]
+    fn a_span_may_begin_where_the_one_before_it_ended() {
+        let recorder = Arc::new(Recorder::new(10));
+        let (lane, label) = (Lane::new(&recorder, None), Label::at(Location::caller()));
+        let end = lane.begin().end(0, &label, OutcomeKind::Value);
+        lane.begin_from(Some(end)).end(1, &label, OutcomeKind::Value);
+        let spans = recorder.spans();
+        let of = |index| spans.iter().find(|span| span.task().index() == index);
+        assert_eq!(of(0).map(Span::ended), of(1).map(Span::began));
+    }
+
+    #[test]
     fn one_thread_fills_a_timeline_to_the_last_place() {
         let recorder = Arc::new(Recorder::new(5_000));
         let (lane, label) = (Lane::new(&recorder, None), Label::at(Location::caller()));
         let mut begun = lane.begin();
-        (0..6_001).for_each(|index| begun.end(index, &label, OutcomeKind::Value));
+        for index in 0..6_001 {
+            begun.end(index, &label, OutcomeKind::Value);
+        }
         assert_eq!((recorder.spans().len(), recorder.missed()), (5_000, 1_001));
     }
 }

@@ -52,6 +52,32 @@ fn a_span_says_which_task_ran_when_and_where() {
 }
 
 #[test]
+fn spans_of_a_thread_follow_each_other_and_none_begins_before_its_task_is_spawned() {
+    let timeline = Timeline::new();
+    wg::options().timeline(&timeline).scope(|s| {
+        for n in 0..500 {
+            s.spawn(move || std::hint::black_box(n));
+            s.task("named").spawn(move || std::hint::black_box(n));
+        }
+    });
+    let mut spans = timeline.spans();
+    for span in &spans {
+        assert!(span.spawned() <= span.began() && span.began() <= span.ended());
+        let name = (span.task().index() % 2 == 1).then_some("named");
+        assert_eq!(span.task().name(), name);
+    }
+    for thread in spans.iter().map(Span::thread_number).collect::<BTreeSet<_>>() {
+        let mut of_it: Vec<_> = spans.iter().filter(|it| it.thread_number() == thread).collect();
+        of_it.sort_by_key(|span| (span.began(), span.ended()));
+        assert!(of_it.windows(2).all(|two| two[0].ended() <= two[1].began()), "{of_it:?}");
+    }
+    // What was spawned before begins to wait before: no stamp is later than its beginning.
+    spans.sort_by_key(|span| span.task().index());
+    assert!(spans.windows(2).all(|two| two[0].spawned() <= two[1].spawned()), "{spans:?}");
+    assert_eq!(spans.len(), 1_000);
+}
+
+#[test]
 fn a_span_is_there_when_the_task_can_be_known_to_have_ended() {
     let timeline = Timeline::new();
     wg::options().timeline(&timeline).scope(|s| {

@@ -40,12 +40,9 @@ impl Hand {
     /// Gives back the task that was begun before, and begins the next that is in hand.
     pub(in crate::thread) fn next(&self) -> Option<(Job, u64)> {
         let mut held = self.0.lock();
-        let ended = held.current.take();
-        let next = held.begin();
-        drop(held);
-        // A name may be the last to be let go of.
-        drop(ended);
-        next
+        // All that is let go of under the lock is a name at most.
+        held.current = None;
+        held.begin()
     }
 
     /// Lays down tasks of which none has begun.
