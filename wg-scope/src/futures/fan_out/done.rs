@@ -17,11 +17,13 @@ pub(super) struct Results<R>(Arc<Mutex<Done<R>>>);
 
 /// Results of one strand, which it hands in when it ends: so an item needs no lock for its result.
 pub(crate) struct Kept<R> {
-    /// The items whose results these are. None for results without a size, whose order nobody can
-    /// see: an endless fan-out for its effects alone needs no memory for each item.
-    runs: Vec<Range<u64>>,
     results: Vec<R>,
-    ended: usize,
+    /// Where among these those of items begin that follow one another, and the first of the items. None
+    /// for results without a size, whose order nobody can see: an endless fan-out for its effects alone
+    /// needs no memory for each item.
+    runs: Vec<(usize, u64)>,
+    /// The item that follows the last one.
+    next: u64,
 }
 
 /// What has come of the items.
@@ -65,7 +67,7 @@ impl<R> Results<R> {
     /// Enters what a strand has kept.
     pub(super) fn hand_in(&self, kept: Kept<R>) {
         let mut done = self.0.lock();
-        done.ended += kept.ended;
+        done.ended += kept.results.len();
         if !kept.results.is_empty() {
             done.kept.push(kept);
         }
@@ -84,20 +86,25 @@ impl<R> Results<R> {
 
 impl<R> Default for Kept<R> {
     fn default() -> Self {
-        Kept { runs: Vec::new(), results: Vec::new(), ended: 0 }
+        Kept { results: Vec::new(), runs: Vec::new(), next: u64::MAX }
     }
 }
 
 impl<R> Kept<R> {
+    #[inline]
     pub(super) fn push(&mut self, index: u64, result: R) {
-        self.ended += 1;
-        if size_of::<R>() != 0 {
-            match self.runs.last_mut() {
-                Some(run) if run.end == index => run.end += 1,
-                _ => self.runs.push(index..index + 1),
-            }
+        if index != self.next && size_of::<R>() != 0 {
+            self.runs.push((self.results.len(), index));
         }
+        self.next = index + 1;
         self.results.push(result);
+    }
+
+    /// The items whose results these are.
+    fn runs(&self) -> impl Iterator<Item = Range<u64>> {
+        let ends = self.runs.iter().skip(1).map(|&(place, _)| place).chain([self.results.len()]);
+        let runs = self.runs.iter().zip(ends);
+        runs.map(|(&(place, first), end)| first..first + (end - place) as u64)
     }
 }
 
@@ -173,7 +180,7 @@ fn in_order<R>(mut kept: Vec<Kept<R>>) -> Vec<R> {
         return kept.into_iter().flat_map(|kept| kept.results).collect();
     }
     // Those of one strand ascend, but for items that another had given back.
-    let ascend = |kept: &Kept<R>| kept.runs.is_sorted_by_key(|run| run.start);
+    let ascend = |kept: &Kept<R>| kept.runs.is_sorted_by_key(|&(_, first)| first);
     if let [one] = &mut *kept {
         if ascend(one) {
             return mem::take(&mut one.results);
@@ -186,9 +193,9 @@ fn in_order<R>(mut kept: Vec<Kept<R>>) -> Vec<R> {
     }
     let mut order = Vec::with_capacity(runs);
     let mut strands = Vec::with_capacity(kept.len());
-    for (strand, Kept { runs, results, .. }) in kept.into_iter().enumerate() {
-        order.extend(runs.into_iter().map(|run| (run, strand)));
-        strands.push(results.into_iter());
+    for (strand, kept) in kept.into_iter().enumerate() {
+        order.extend(kept.runs().map(|run| (run, strand)));
+        strands.push(kept.results.into_iter());
     }
     order.sort_unstable_by_key(|(run, _)| run.start);
     let mut all = Vec::with_capacity(total);
@@ -203,12 +210,13 @@ fn in_order<R>(mut kept: Vec<Kept<R>>) -> Vec<R> {
 const LONG: usize = 4;
 
 fn in_slots<R>(kept: Vec<Kept<R>>) -> Vec<R> {
-    let ends = kept.iter().flat_map(|kept| kept.runs.iter().map(|run| run.end));
+    let ends = kept.iter().flat_map(|kept| kept.runs().map(|run| run.end));
     let most = usize::try_from(ends.max().unwrap_or(0)).expect("there is memory for the results");
     let mut slots: Vec<Option<R>> = Vec::new();
     slots.resize_with(most, || None);
-    for Kept { runs, results, .. } in kept {
-        for (index, result) in runs.into_iter().flatten().zip(results) {
+    for kept in kept {
+        let runs: Vec<_> = kept.runs().collect();
+        for (index, result) in runs.into_iter().flatten().zip(kept.results) {
             slots[index as usize] = Some(result);
         }
     }

@@ -171,7 +171,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
                 let claim = if source.fits(next.weight, self.weigh.total()) {
                     source.out += 1;
                     source.used = source.used.saturating_add(next.weight);
-                    hand.items.push_back(next);
+                    hand.items.lay(next);
                     Claim::Items(self.recruit_for(&mut source, hand))
                 } else {
                     source.ready.push_front(next);
@@ -226,16 +226,12 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
     fn pull(&self, mut items: Box<I>, first: u64, hand: &mut Hand<I::Item>) -> Option<Claim> {
         // Only what the iterator says is there is asked for ahead: it is less likely to block.
         let most = if hand.ahead == 0 { 1 } else { size(&*items).0.clamp(1, hand.ahead + 1) };
-        let mut index = first;
-        let pull = AssertUnwindSafe(|| {
-            while hand.items.len() < most {
-                let Some(item) = items.next() else { return End::Exhausted };
-                hand.items.push_back(Pulled { index, weight: 0, item });
-                index += 1;
-            }
-            End::NotYet
-        });
-        let end = catch_unwind(pull).unwrap_or_else(End::Panicked);
+        let end = match hand.items.pull(first, &mut *items, most) {
+            Ok(false) => End::NotYet,
+            Ok(true) => End::Exhausted,
+            Err(payload) => End::Panicked(payload),
+        };
+        let index = first + hand.items.len() as u64;
         if W::WEIGHS {
             if let Some(payload) = self.weigh(hand) {
                 if let Err(Some(worse)) = self.put_back(items, index, End::NotYet, hand) {
@@ -254,17 +250,10 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
 
     /// Weighs the item in hand. One that cannot be weighed is dropped: then returns what was thrown.
     fn weigh(&self, hand: &mut Hand<I::Item>) -> Option<Payload> {
-        let pulled = hand.items.front_mut()?;
-        match catch_unwind(AssertUnwindSafe(|| self.weigh.weigh(&pulled.item))) {
-            Ok(weight) => {
-                pulled.weight = weight;
-                None
-            }
-            Err(payload) => {
-                drop_caught(hand.items.pop_front()).unwrap_or_else(discard);
-                Some(payload)
-            }
-        }
+        let weigh = AssertUnwindSafe(|| hand.items.weigh(|item| self.weigh.weigh(item)));
+        let payload = catch_unwind(weigh).err()?;
+        drop_caught(hand.items.pop()).unwrap_or_else(discard);
+        Some(payload)
     }
 
     /// Puts the iterator back, of which the items before `index` were pulled; those in hand count
@@ -278,7 +267,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         hand: &mut Hand<I::Item>,
     ) -> Result<Claim, Option<Payload>> {
         // Where they have a weight, there is one.
-        let weight = hand.items.front().map_or(0, |pulled| pulled.weight);
+        let weight = hand.items.weight();
         let mut source = self.source.lock();
         source.pulled = index;
         let spare = (hand.ahead + 1).saturating_sub(hand.items.len().max(1));
@@ -289,7 +278,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
             source.out += hand.items.len();
             source.used = source.used.saturating_add(weight);
         } else {
-            source.ready.extend(hand.items.drain(..));
+            source.ready.extend(hand.items.drain());
         }
         if !source.stopped && matches!(end, End::NotYet) {
             source.place = Place::Here(items);
@@ -333,7 +322,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         source.brief = false;
         hand.owes = false;
         source.out -= hand.items.len();
-        source.ready.extend(hand.items.drain(..));
+        source.ready.extend(hand.items.drain());
         let next = source.call();
         let most = self.most - source.ahead;
         let post = if next.is_none() { source.recruit(hand.recruits, most) } else { None };
@@ -392,7 +381,7 @@ impl<I: Iterator, W: Weigh<I::Item>> Feed<I, W> {
         let mut source = self.source.lock();
         source.settle(hand);
         source.out += 1;
-        hand.items.push_back(pulled);
+        hand.items.lay(pulled);
         if recruits { source.add(self.most) } else { None }
     }
 

@@ -103,8 +103,9 @@ impl<T> Added<T> {
             match feed.claim(who, waker, hand) {
                 Claim::Leave => {}
                 claim => {
-                    for pulled in &mut hand.items {
-                        pulled.index = self.0.lock().number();
+                    // One at most.
+                    if !hand.items.is_empty() {
+                        hand.items.renumber(self.0.lock().number());
                     }
                     return claim;
                 }

@@ -1,13 +1,12 @@
 //! What a strand has pulled and not begun, and what it has to tell the feed.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use crate::outcome::discard;
+use crate::outcome::{Payload, discard};
 
 /// The most items that are pulled at once.
 const MOST: usize = 64;
@@ -18,7 +17,7 @@ const QUICK: Duration = Duration::from_micros(10);
 
 /// Items that were pulled and not begun, and what was finished since the last claim.
 pub(crate) struct Hand<T> {
-    pub(super) items: VecDeque<Pulled<T>>,
+    pub(super) items: Row<T>,
     /// How many items were finished, and their weight.
     pub(super) finished: usize,
     pub(super) weight: u64,
@@ -49,10 +48,97 @@ pub(crate) struct Pulled<T> {
     pub(super) item: T,
 }
 
+/// Items that were pulled one after the other, so that only the first needs a number.
+pub(crate) struct Row<T> {
+    /// The number of the first, and what each weighs.
+    first: u64,
+    weight: u64,
+    /// The first of them last.
+    items: Vec<T>,
+}
+
+impl<T> Row<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// What each weighs; nothing where there are none.
+    pub(super) fn weight(&self) -> u64 {
+        if self.is_empty() { 0 } else { self.weight }
+    }
+
+    /// Pulls items until there are `most`. Returns whether the iterator was seen to be at its end, or
+    /// what it has thrown.
+    pub(super) fn pull(
+        &mut self,
+        first: u64,
+        items: &mut impl Iterator<Item = T>,
+        most: usize,
+    ) -> Result<bool, Payload> {
+        debug_assert!(self.is_empty(), "items that are not in a row");
+        (self.first, self.weight) = (first, 0);
+        let own = &mut self.items;
+        let is_over = catch_unwind(AssertUnwindSafe(|| {
+            while own.len() < most {
+                let Some(item) = items.next() else { return true };
+                own.push(item);
+            }
+            false
+        }));
+        own.reverse();
+        is_over
+    }
+
+    /// Lays down the only item there is.
+    pub(super) fn lay(&mut self, pulled: Pulled<T>) {
+        debug_assert!(self.is_empty(), "items that are not in a row");
+        let Pulled { index, weight, item } = pulled;
+        (self.first, self.weight) = (index, weight);
+        self.items.push(item);
+    }
+
+    /// Weighs what there is by `weigh`.
+    pub(super) fn weigh(&mut self, weigh: impl FnOnce(&T) -> u64) {
+        if let Some(item) = self.items.last() {
+            self.weight = weigh(item);
+        }
+    }
+
+    /// Gives the items other numbers.
+    pub(super) fn renumber(&mut self, first: u64) {
+        self.first = first;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Pulled<T>> {
+        let item = self.items.pop()?;
+        let index = self.first;
+        self.first += 1;
+        Some(Pulled { index, weight: self.weight, item })
+    }
+
+    /// Puts back what was popped last.
+    #[cold]
+    pub(super) fn put_back(&mut self, pulled: Pulled<T>) {
+        self.first = pulled.index;
+        self.items.push(pulled.item);
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Pulled<T>> {
+        let weight = self.weight;
+        let numbered = (self.first..).zip(self.items.drain(..).rev());
+        numbered.map(move |(index, item)| Pulled { index, weight, item })
+    }
+}
+
 impl<T> Hand<T> {
     pub(super) fn new(counts: bool) -> Self {
         Hand {
-            items: VecDeque::new(),
+            items: Row { first: 0, weight: 0, items: Vec::new() },
             finished: 0,
             weight: 0,
             batch: 1,
@@ -130,4 +216,36 @@ pub(super) fn size<I: Iterator>(items: &I) -> (usize, Option<usize>) {
         discard(payload);
         (0, None)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_a_row(items: impl IntoIterator<Item = u64>) -> Hand<u64> {
+        let mut hand = Hand::new(true);
+        let pulled = hand.items.pull(7, &mut items.into_iter(), 3);
+        assert!(pulled.is_ok_and(|is_over| !is_over));
+        hand
+    }
+
+    #[test]
+    fn rule_17_items_in_a_row_keep_their_order_and_numbers() {
+        let numbered = |it: Pulled<u64>| (it.index, it.item);
+        let mut hand = in_a_row(10..);
+        assert_eq!(hand.items.pop().map(numbered), Some((7, 10)));
+        hand.items.put_back(Pulled { index: 7, weight: 0, item: 10 });
+        let rest: Vec<_> = hand.items.drain().map(numbered).collect();
+        assert_eq!(rest, [(7, 10), (8, 11), (9, 12)]);
+        assert!(hand.items.is_empty());
+    }
+
+    #[test]
+    fn rule_03_an_iterator_that_panics_takes_none_along() {
+        let mut hand = Hand::new(true);
+        let mut items = (0..).inspect(|&n| assert!(n < 2, "no more"));
+        assert!(hand.items.pull(0, &mut items, 5).is_err());
+        let rest: Vec<_> = hand.items.drain().map(|it| it.item).collect();
+        assert_eq!(rest, [0, 1]);
+    }
 }

@@ -10,7 +10,7 @@ use super::done::{Kept, Results};
 use super::feed::{Claim, Feed};
 use super::grow::Added;
 use super::hand::Hand;
-use super::strand::{Ended, InHand, Work};
+use super::strand::{InHand, Work};
 use crate::failures::Failures;
 use crate::futures::place::Polls;
 use crate::futures::shared::Shared;
@@ -49,6 +49,25 @@ where
 {
     fn item(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
+    }
+
+    /// Enters a value that may decide.
+    #[inline(never)]
+    fn count(&self, index: u64, value: R) {
+        // It must be where it is looked for before those who look hear that all is over.
+        self.results.complete(index, value);
+        let verdict = self.shared.judge_value(|| self.item(index));
+        self.shared.obey(verdict);
+    }
+
+    #[cold]
+    fn failed(&self, index: u64, error: E, told: bool) {
+        let task = self.item(index);
+        let (order, verdict) = self.shared.judge_error(&task);
+        let order = if told { as_echo(order) } else { order };
+        self.results.ended();
+        self.failures.report().failed(task, error, order);
+        self.shared.obey(verdict);
     }
 }
 
@@ -112,28 +131,18 @@ where
         output.is_err()
     }
 
-    fn settle(&self, kept: &mut Kept<R>, index: u64, result: Ended<Self>, told: bool) {
-        match result {
-            Ok(Ok(value)) if self.shared.counts_values() => {
-                // It must be where it is looked for before those who look hear that all is over.
-                self.results.complete(index, value);
-                let verdict = self.shared.judge_value(|| self.item(index));
-                self.shared.obey(verdict);
-            }
-            Ok(Ok(value)) => kept.push(index, value),
-            Ok(Err(error)) => {
-                let task = self.item(index);
-                let (order, verdict) = self.shared.judge_error(&task);
-                let order = if told { as_echo(order) } else { order };
-                self.results.ended();
-                self.failures.report().failed(task, error, order);
-                self.shared.obey(verdict);
-            }
-            Err(payload) => {
-                self.results.ended();
-                self.panicked(index, payload);
-            }
+    #[inline]
+    fn settle(&self, kept: &mut Kept<R>, index: u64, output: Result<R, E>, told: bool) {
+        match output {
+            Ok(value) if !self.shared.counts_values() => kept.push(index, value),
+            Ok(value) => self.count(index, value),
+            Err(error) => self.failed(index, error, told),
         }
+    }
+
+    fn broken(&self, index: u64, payload: Payload) {
+        self.results.ended();
+        self.panicked(index, payload);
     }
 
     fn panicked(&self, index: u64, payload: Payload) {

@@ -51,7 +51,8 @@ pub(crate) trait Work: Sized {
     /// Enters what was finished, before others get a turn.
     fn pause(&self, _hand: &mut Hand<Self::Item>) {}
 
-    /// Whether an item that was claimed is not to begin all the same.
+    /// Whether an item that was claimed is not to begin all the same: as all is cancelled, or as it is
+    /// not wanted any more.
     fn skips(&self, index: u64) -> bool;
 
     /// Pulls nothing more. Returns what that has thrown.
@@ -64,8 +65,11 @@ pub(crate) trait Work: Sized {
         false
     }
 
-    /// Enters how an item ended. `told`: its error may be the echo of a cancel.
-    fn settle(&self, kept: &mut Self::Kept, index: u64, result: Ended<Self>, told: bool);
+    /// Enters what an item's future was ready with. `told`: its error may be the echo of a cancel.
+    fn settle(&self, kept: &mut Self::Kept, index: u64, output: Output<Self>, told: bool);
+
+    /// Enters that an item ended with a panic.
+    fn broken(&self, index: u64, payload: Payload);
 
     /// Enters a panic that ends no item.
     fn panicked(&self, index: u64, payload: Payload);
@@ -88,9 +92,6 @@ pub(crate) trait Work: Sized {
 
 /// What the future of an item is ready with.
 type Output<W> = <<W as Work>::Future as Future>::Output;
-
-/// How an item ended: with what its future is ready with, or with a panic.
-pub(crate) type Ended<W> = Result<Output<W>, Payload>;
 
 /// An item in the making, and what lies behind it.
 pub(crate) struct InHand<W: Work> {
@@ -231,9 +232,7 @@ impl<W: Work> InHand<W> {
                 Claim::Wait => return Next::Wait,
                 Claim::Leave => return Next::End,
                 Claim::Panicked(index, payload) => self.work.panicked(index, payload),
-                Claim::Broken(index, payload) => {
-                    self.work.settle(&mut self.kept, index, Err(payload), false);
-                }
+                Claim::Broken(index, payload) => self.work.broken(index, payload),
             }
         }
         Next::Item
@@ -254,46 +253,40 @@ impl<W: Work> InHand<W> {
 
     /// As [`handle`](Self::handle), until something panics.
     fn advance(&mut self, context: &mut Context<'_>, value: &mut Option<Output<W>>) -> Next {
+        let InHand { work, future, index, weight, began, told, hand, kept } = self;
+        let work = &**work;
+        let shared = &**work.shared();
         loop {
-            if self.future.is_none() {
-                if self.work.shared().is_cancelled() {
-                    return Next::End;
-                }
-                let Some(pulled) = self.hand.items.pop_front() else { return Next::Item };
-                if self.work.skips(pulled.index) {
-                    self.skip(pulled);
+            if future.is_none() {
+                let Some(pulled) = hand.items.pop() else { return Next::Item };
+                if work.skips(pulled.index) {
+                    if shared.is_cancelled() {
+                        hand.items.put_back(pulled);
+                        return Next::End;
+                    }
+                    skip(work, hand, pulled);
                     continue;
                 }
-                let Pulled { index, weight, item } = pulled;
-                (self.index, self.weight, self.told) = (index, weight, false);
-                self.began = self.work.shared().first_poll();
-                self.future.set(Some(self.work.call(item)));
+                (*index, *weight, *told) = (pulled.index, pulled.weight, false);
+                *began = shared.first_poll();
+                future.set(Some(work.call(pulled.item)));
             }
-            let Some(future) = self.future.as_mut().as_pin_mut() else { return Next::Item };
-            let told = context::told();
-            let polled = future.poll(context);
-            self.told |= context::told() != told;
+            let Some(polled) = future.as_mut().as_pin_mut() else { return Next::Item };
+            let before = context::told();
+            let polled = polled.poll(context);
+            *told |= context::told() != before;
             match polled {
                 Poll::Pending => return Next::Wait,
                 Poll::Ready(ready) => *value = Some(ready),
             }
-            self.future.set(None);
+            future.set(None);
             if let Some(value) = value.take() {
-                self.record(|| OutcomeKind::of_value(W::is_error(&value)));
-                self.work.settle(&mut self.kept, self.index, Ok(value), self.told);
+                let kind = || OutcomeKind::of_value(W::is_error(&value));
+                shared.future_ended(*index, work.label(), *began, kind);
+                work.settle(kept, *index, value, *told);
             }
-            self.hand.finish(self.weight);
+            hand.finish(*weight);
         }
-    }
-
-    /// Drops an item that is not to begin.
-    #[cold]
-    fn skip(&mut self, pulled: Pulled<W::Item>) {
-        let Pulled { index, weight, item } = pulled;
-        // Whatever else is pulled comes later, and is skipped as well.
-        let thrown = drop_caught(item).err().into_iter().chain(self.work.stop());
-        thrown.for_each(|payload| self.work.panicked(index, payload));
-        self.hand.finish(weight);
     }
 
     /// Enters that the item in hand has panicked: where it was begun, where it was polled, or, as
@@ -305,7 +298,7 @@ impl<W: Work> InHand<W> {
             self.work.panicked(self.index, worse);
         }
         self.record(|| OutcomeKind::of_panic(&payload));
-        self.work.settle(&mut self.kept, self.index, Err(payload), self.told);
+        self.work.broken(self.index, payload);
         self.hand.finish(self.weight);
     }
 
@@ -329,8 +322,8 @@ impl<W: Work> InHand<W> {
         if let Err(payload) = dropped {
             self.work.panicked(self.index, payload);
         }
-        let InHand { work, hand, kept, .. } = self;
-        for Pulled { index, item, .. } in hand.items {
+        let InHand { work, mut hand, kept, .. } = self;
+        for Pulled { index, item, .. } in hand.items.drain() {
             if let Err(payload) = drop_caught(item) {
                 work.panicked(index, payload);
             }
@@ -340,6 +333,16 @@ impl<W: Work> InHand<W> {
             work.finish();
         }
     }
+}
+
+/// Drops an item that is not to begin.
+#[cold]
+fn skip<W: Work>(work: &W, hand: &mut Hand<W::Item>, pulled: Pulled<W::Item>) {
+    let Pulled { index, weight, item } = pulled;
+    // Whatever else is pulled comes later, and is skipped as well.
+    let thrown = drop_caught(item).err().into_iter().chain(work.stop());
+    thrown.for_each(|payload| work.panicked(index, payload));
+    hand.finish(weight);
 }
 
 impl<W: Work> Strand<W> {

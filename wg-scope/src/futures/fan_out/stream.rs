@@ -13,7 +13,7 @@ use futures_util::Stream;
 use super::budget::Weigh;
 use super::feed::{Claim, Feed};
 use super::hand::Hand;
-use super::strand::{Ended, InHand, Next, Strand, Work, start};
+use super::strand::{InHand, Next, Strand, Work, start};
 use super::window::{Order, Window};
 use super::{AsyncFanOut, AsyncInside};
 use crate::cancelled::Cancelled;
@@ -55,6 +55,13 @@ where
 {
     fn enter_panic(&self, index: u64, payload: Payload) {
         enter_panic(&self.shared, &self.label, index, payload);
+    }
+
+    /// Lays the result of an item, if it has one, where it is read.
+    fn put(&self, index: u64, result: Option<Fut::Output>) {
+        if let Err(payload) = drop_caught(self.window.put(index, result)) {
+            self.enter_panic(index, payload);
+        }
     }
 }
 
@@ -120,7 +127,7 @@ where
     }
 
     fn skips(&self, _: u64) -> bool {
-        false
+        self.shared.is_cancelled()
     }
 
     fn stop(&self) -> Option<Payload> {
@@ -131,11 +138,13 @@ where
         (self.function)(item)
     }
 
-    fn settle(&self, (): &mut (), index: u64, result: Ended<Self>, _: bool) {
-        let result = result.map_err(|payload| self.enter_panic(index, payload)).ok();
-        if let Err(payload) = drop_caught(self.window.put(index, result)) {
-            self.enter_panic(index, payload);
-        }
+    fn settle(&self, (): &mut (), index: u64, output: Fut::Output, _: bool) {
+        self.put(index, Some(output));
+    }
+
+    fn broken(&self, index: u64, payload: Payload) {
+        self.enter_panic(index, payload);
+        self.put(index, None);
     }
 
     fn panicked(&self, index: u64, payload: Payload) {
