@@ -27,6 +27,10 @@ use crate::timeline::OutcomeKind;
 /// How many items a strand handles before others get a turn, where none of them waits.
 const TURN: usize = 128;
 
+/// For how many items those count that were pulled together, at most: in the time that they take
+/// together, nobody waits for a turn long.
+const TOGETHER: usize = 16;
+
 /// What the strands of one fan-out work on: where items come from, and what becomes of them. The
 /// last that holds it [finishes](Self::finish) it.
 pub(crate) trait Work: Sized {
@@ -197,7 +201,7 @@ impl<W: Work> InHand<W> {
                     other => return other,
                 }
             }
-            handled += self.hand.items.len() + usize::from(self.has_item());
+            handled += (self.hand.items.len() + usize::from(self.has_item())).min(TOGETHER);
             match self.handle(context) {
                 Next::Item => {}
                 Next::End => return Next::End,
