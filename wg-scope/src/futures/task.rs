@@ -47,7 +47,8 @@ use crate::task_info::TaskInfo;
 /// What the task did happens before its output is returned.
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
 pub struct AsyncTask<P: Place, T> {
-    cell: Arc<P::Joined<T>>,
+    /// Moved out when the handle is dropped.
+    cell: Option<Arc<P::Joined<T>>>,
     #[expect(dead_code, reason = "is dropped with the handle")]
     kept: Option<P::Kept>,
     /// Whether the output has been handed out.
@@ -56,7 +57,11 @@ pub struct AsyncTask<P: Place, T> {
 
 impl<P: Place, T> AsyncTask<P, T> {
     pub(crate) fn new(cell: Arc<P::Joined<T>>, kept: Option<P::Kept>) -> Self {
-        AsyncTask { cell, kept, is_taken: false }
+        AsyncTask { cell: Some(cell), kept, is_taken: false }
+    }
+
+    fn cell(&self) -> &Arc<P::Joined<T>> {
+        self.cell.as_ref().expect("it is here until its drop")
     }
 
     /// Returns the task's output when it has ended.
@@ -76,13 +81,13 @@ impl<P: Place, T> AsyncTask<P, T> {
     /// Returns whether the task has ended, so that awaiting it will not have to wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.cell.is_finished()
+        self.cell().is_finished()
     }
 
     /// Returns which task this is: its index, its name, and the line that spawned it.
     #[must_use]
     pub fn info(&self) -> TaskInfo {
-        self.cell.info()
+        self.cell().info()
     }
 }
 
@@ -93,9 +98,10 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
     type Output = Result<T, Stopped>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = match self.cell.take_if_ended() {
+        let cell = self.cell();
+        let outcome = match cell.take_if_ended() {
             Some(outcome) => outcome,
-            None => ready!(Arc::clone(&self.cell).poll_join(context)),
+            None => ready!(Arc::clone(cell).poll_join(context)),
         };
         self.is_taken = true;
         Poll::Ready(match outcome {
@@ -107,8 +113,8 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
 
 impl<P: Place, T> Drop for AsyncTask<P, T> {
     fn drop(&mut self) {
-        if !self.is_taken {
-            Arc::clone(&self.cell).leave();
+        if let Some(cell) = self.cell.take().filter(|_| !self.is_taken) {
+            cell.leave();
         }
     }
 }
