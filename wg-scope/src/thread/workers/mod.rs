@@ -400,7 +400,8 @@ impl<'scope, J, R> Workers<'scope, J, R> {
         }
     }
 
-    /// Takes a result that is there. Never blocks.
+    /// Takes a result that is there. Never blocks; where results come one right after the other, it may
+    /// wait some microseconds to take several at once, for the calls that follow.
     pub fn try_recv(&mut self) -> Option<R> {
         if self.ready.is_empty() {
             self.inlet.post.take(&mut self.ready);
