@@ -15,10 +15,11 @@ pub(super) struct Pile(AtomicU64);
 const FEW: u64 = 2;
 const MANY: u64 = 128;
 
-/// For how long, in turns of a loop, before each look whether more have come. All looks together take
-/// some microseconds, as falling asleep and being woken does. In models, nobody waits.
+/// For how long, in turns of a loop, before the second look whether more have come; for twice as long before
+/// the next; and how often. That is some microseconds in all, as falling asleep and being woken take. In
+/// models, nobody waits.
 const SHORTEST: usize = 32;
-const LONGEST: usize = times(130) - times(2);
+const LOOKS: usize = times(5) - times(2);
 
 // ORDERING: Relaxed. Who has to know holds the lock.
 impl Pile {
@@ -38,14 +39,14 @@ impl Pile {
 
     /// Waits for as long as some things lie here, and more come at once.
     pub(super) fn gather(&self) {
-        let (mut before, mut turns) = (FEW, SHORTEST);
-        while turns <= LONGEST {
+        let mut before = FEW;
+        for turns in (0..LOOKS).map(|look| SHORTEST << look) {
             let here = self.len();
             if here <= before || here >= MANY {
                 return;
             }
             (0..turns).for_each(|_| std::hint::spin_loop());
-            (before, turns) = (here, turns * 2);
+            before = here;
         }
     }
 }
