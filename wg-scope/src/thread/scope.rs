@@ -476,9 +476,14 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         let (cell, job) = Counted::two(cell);
         // SAFETY: It is returned as it was.
         let job = unsafe { job.unsize::<dyn Run + 'scope>(|job| job) };
-        // SAFETY: The future, and its output if nobody claims it, are dropped by whoever ends it. The job
-        // runs before `'scope` ends, as in `queue_unclaimed`. If the future is pending then, it has a
-        // token of its own from there on until it has ended.
+        // SAFETY: What the job holds of the user's is gone or handed over before `'scope` ends, as `scope`
+        // does not return before the group is empty (see `erase`), and the group counts the future until
+        // `FutureCell::end` has dropped it, and has dropped its output or left it to a handle:
+        // - Until its job has been run once, and is given back, the queue's membership counts it.
+        // - If it is pending then, or awaited before, it has a token beside it, wherever that is moved,
+        //   which goes after `end`.
+        // - Its waker has no part in this: it holds no job, and after the end it finds that there is nothing
+        //   to queue. A job that was queued late is that of an ended future: it touches only its own locks.
         let index = self.shared.push(unsafe { Job::erase_future(job) });
         (as_handled(cell), index)
     }
@@ -506,10 +511,6 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // - A crew holds one for each share that is posted or at work; a share drops its hold on
         //   the work before its token. The other hold is the crew's own: whoever made it dismisses
         //   the work within `'scope`, or has leaked the crew.
-        // - A future (`FutureCell`) has one beside the future, wherever that is moved, until
-        //   `FutureCell::end` has dropped the future, and has dropped its output or left it to a
-        //   handle. Its waker has no part in this: it holds no job, and after the end it finds that
-        //   there is nothing to queue. A job that was queued late is that of an ended future.
         // - If queueing panics, what the job holds is dropped with it, within `'scope`.
         // - Running a job later finds the closure taken, or no token for a share, and touches only
         //   its own lock; asking it who it is reads a label that borrows nothing; dropping it later

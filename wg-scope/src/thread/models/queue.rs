@@ -5,12 +5,42 @@ use std::sync::Arc;
 use wg_core::sync::{current, park_until};
 
 use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, push, task, wake, work};
-use crate::thread::job::Job;
+use crate::task_info::TaskInfo;
+use crate::thread::job::{Job, Run};
 use crate::thread::queue::{Guest, Queue};
 
 fn counted(ran: &Arc<Count>) -> Job {
     let ran = Arc::clone(ran);
     Step::job(move || ran.up())
+}
+
+/// Something for which there is nothing to do any more.
+struct Unwanted(Arc<Count>);
+
+impl Run for Unwanted {
+    fn run(&self, _: u64) {
+        self.0.up();
+    }
+
+    fn is_wanted(&self) -> bool {
+        false
+    }
+
+    fn info(&self, index: u64) -> TaskInfo {
+        task(index)
+    }
+}
+
+#[test]
+fn shares_that_are_not_wanted_are_forgotten_by_who_takes_the_first() {
+    explore(|| {
+        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+        let job = Job::of(Arc::new(Unwanted(Arc::clone(&ran))));
+        assert!(wake(queue.push_shares(job, 100, 1)));
+        work(&queue);
+        let numbers = queue.numbers();
+        assert_eq!((ran.get(), numbers.waiting, numbers.running), (1, 0, 0));
+    });
 }
 
 /// The runner looks for the last time before or after the push. A runner that detaches without
