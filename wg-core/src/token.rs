@@ -250,6 +250,8 @@ impl ExactSizeIterator for Tokens<'_> {}
 impl FusedIterator for Tokens<'_> {}
 
 impl Drop for Tokens<'_> {
+    // So that what is left can stay in a register: a locked instruction waits for what was stored.
+    #[inline]
     fn drop(&mut self) {
         // An empty batch is no member, so the group may be gone to others: leave it alone.
         if self.left != 0 {
