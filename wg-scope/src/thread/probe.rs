@@ -160,6 +160,9 @@ mod tests {
         }
         drop(let_go);
         thread.join().unwrap();
-        assert_eq!(its.look(), Doing::Unknown);
+        // The system lets a joiner go before it has taken the thread off its list.
+        while its.look() != Doing::Unknown {
+            std::thread::yield_now();
+        }
     }
 }
