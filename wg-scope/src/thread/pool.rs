@@ -59,12 +59,13 @@ pub(super) enum Progress {
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// How often the sentinel looks; and how soon again where it has seen a scope's runners blocked, and is
-/// not sure yet.
+/// not sure yet, or was woken a moment ago.
 const TICK: Duration = Duration::from_millis(1);
-const SOON: Duration = Duration::from_micros(250);
+const SOON: Duration = Duration::from_micros(100);
 
-/// How many looks in a row must find nothing before the sentinel goes to sleep.
-const QUIET: u32 = sync::times(100) as u32;
+/// How many looks in a row must find nothing before the sentinel goes to sleep: not after each of many
+/// scopes in a row, but before long, as who wakes it has it look at once.
+const QUIET: u32 = sync::times(10) as u32;
 
 /// How many looks in a row a scope must be stalled for its runners to count as blocked: a single
 /// look may catch a runner that computes in the middle of a short wait.
@@ -225,11 +226,12 @@ impl Pool {
     pub(super) fn lend(&'static self, client: Arc<dyn Client>) -> bool {
         let mut inner = self.inner.lock();
         inner.requests.push_back(client);
+        let mut wakes = false;
         match inner.sentinel {
             Sentinel::Awake => {}
             Sentinel::Asleep => {
                 inner.sentinel = Sentinel::Awake;
-                self.look.notify_one();
+                wakes = true;
             }
             Sentinel::Absent => {
                 // No runner is lent that no sentinel looks after: it might wait for one that nobody
@@ -241,7 +243,12 @@ impl Pool {
                 inner.sentinel = Sentinel::Awake;
             }
         }
-        self.serve(inner, 1, cores()) || !self.give_back()
+        let served = self.serve(inner, 1, cores());
+        // Not before the runner, who has more to do.
+        if wakes {
+            self.look.notify_one();
+        }
+        served || !self.give_back()
     }
 
     /// Gives all requests back if nobody is left to look after them, no thread and no sentinel:
@@ -345,6 +352,8 @@ impl Pool {
     fn sentinel(&'static self) {
         let mut quiet = 0;
         let mut soon = false;
+        // How many looks are left of those that come soon after it was woken.
+        let mut first_looks = 0;
         let mut looks: BTreeMap<*const (), Looks> = BTreeMap::new();
         let mut inner = self.inner.lock();
         loop {
@@ -363,6 +372,7 @@ impl Pool {
                     return;
                 }
                 quiet = 0;
+                first_looks = SLUGGISH;
             }
             let scopes = inner.scopes();
             drop(inner);
@@ -373,7 +383,9 @@ impl Pool {
                 self.grow(inner, waiting, &mut looks, soon);
                 inner = self.inner.lock();
             }
-            soon = looks.values().any(|looks| (1..SLUGGISH).contains(&looks.blocked));
+            soon = first_looks > 0
+                || looks.values().any(|looks| (1..SLUGGISH).contains(&looks.blocked));
+            first_looks = first_looks.saturating_sub(1);
         }
     }
 
