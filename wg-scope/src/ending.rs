@@ -4,6 +4,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+#[cfg(feature = "local")]
 use wg_core::sync::Mutex;
 
 use crate::cause::Stopped;
@@ -16,6 +17,7 @@ use crate::task_info::{Label, Stamp, TaskInfo};
 use crate::timeline::OutcomeKind;
 
 /// Where the outcome of a task is laid down for its handle.
+#[cfg(feature = "local")]
 pub(crate) struct Ending<T, S> {
     origin: Origin<S>,
     slot: Mutex<Slot<T>>,
@@ -28,7 +30,9 @@ pub(crate) struct Origin<S> {
     settle: S,
 }
 
-enum Slot<T> {
+/// What a task and its handle see of each other, under a lock. What its methods return may be the
+/// user's, and is to be dropped, woken or settled without that lock.
+pub(crate) enum Slot<T> {
     /// The task has not ended.
     Open(Holder),
     Ended(Outcome<T>, usize),
@@ -37,13 +41,88 @@ enum Slot<T> {
 }
 
 /// Whoever holds the handle of a task that has not ended.
-enum Holder {
+pub(crate) enum Holder {
     Busy,
     Waiting(Waker),
     Gone,
 }
 
+/// For whom an outcome was laid down.
+#[must_use]
+pub(crate) enum Laid<T> {
+    /// For the handle, whose holder is to be woken if he waits.
+    Claimed(Option<Waker>),
+    /// For nobody.
+    Unclaimed(Outcome<T>, usize),
+}
+
+impl<T> Slot<T> {
+    pub(crate) const fn new() -> Self {
+        Slot::Open(Holder::Busy)
+    }
+
+    /// Lays the outcome down.
+    pub(crate) fn lay_down(&mut self, outcome: Outcome<T>, order: usize) -> Laid<T> {
+        match mem::replace(self, Slot::Taken) {
+            Slot::Open(Holder::Gone) => Laid::Unclaimed(outcome, order),
+            Slot::Open(holder) => {
+                *self = Slot::Ended(outcome, order);
+                Laid::Claimed(match holder {
+                    Holder::Waiting(waker) => Some(waker),
+                    Holder::Busy | Holder::Gone => None,
+                })
+            }
+            Slot::Ended(..) | Slot::Taken => unreachable!("a task ends once"),
+        }
+    }
+
+    /// Takes the outcome if it is there.
+    pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
+        match mem::replace(self, Slot::Taken) {
+            Slot::Ended(outcome, _) => Some(outcome),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Takes the outcome if it is there; otherwise `waker` is woken when it is, and the one before it comes
+    /// back in its place.
+    pub(crate) fn take_or_wait(&mut self, waker: &mut Option<Waker>) -> Option<Outcome<T>> {
+        match mem::replace(self, Slot::Taken) {
+            Slot::Ended(outcome, _) => Some(outcome),
+            Slot::Open(before) => {
+                *self = Slot::Open(waker.take().map_or(Holder::Busy, Holder::Waiting));
+                if let Holder::Waiting(before) = before {
+                    *waker = Some(before);
+                }
+                None
+            }
+            Slot::Taken => panic!("the outcome of a task is taken once"),
+        }
+    }
+
+    /// Gives the outcome up. Returns what was here before, for [`Origin::given_up`].
+    pub(crate) fn abandon(&mut self) -> Self {
+        let before = mem::replace(self, Slot::Taken);
+        if matches!(before, Slot::Open(_)) {
+            *self = Slot::Open(Holder::Gone);
+        }
+        before
+    }
+
+    #[cfg(feature = "local")]
+    fn is_open(&self) -> bool {
+        matches!(self, Slot::Open(_))
+    }
+}
+
 impl<S> Origin<S> {
+    pub(crate) fn new(label: Label, settle: S) -> Self {
+        Origin { label, settle }
+    }
+
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         TaskInfo::new(index, self.label.clone())
     }
@@ -84,7 +163,7 @@ impl<S> Origin<S> {
     /// Enters how the task ended. Returns what its handle hears of it, its place in the order of
     /// failures, and what is to be obeyed when the handle has heard.
     #[inline]
-    fn judge<T>(
+    pub(crate) fn judge<T>(
         &self,
         record: &Record,
         index: u64,
@@ -128,6 +207,35 @@ impl<S> Origin<S> {
         echo
     }
 
+    /// Does what follows where the outcome was laid down.
+    pub(crate) fn laid_down<T>(&self, record: &Record, index: u64, laid: Laid<T>)
+    where
+        S: Settle<T>,
+    {
+        match laid {
+            Laid::Unclaimed(outcome, order) => self.forgo(record, index, outcome, order),
+            Laid::Claimed(None) => {}
+            Laid::Claimed(Some(waker)) => {
+                // It may be anybody's.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                    self.panicked(record, index, payload);
+                }
+            }
+        }
+    }
+
+    /// Does what follows where the outcome was given up: it is settled by whoever finds it first, here or
+    /// at the task's end.
+    pub(crate) fn given_up<T>(&self, record: Option<&Record>, index: u64, before: Slot<T>)
+    where
+        S: Settle<T>,
+    {
+        if let Slot::Ended(outcome, order) = before {
+            let record = record.expect("a handle does not outlive its scope");
+            self.forgo(record, index, outcome, order);
+        }
+    }
+
     /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
     /// happens.
     fn forgo<T>(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize)
@@ -142,41 +250,27 @@ impl<S> Origin<S> {
     }
 }
 
+#[cfg(feature = "local")]
 impl<T, S: Settle<T>> Ending<T, S> {
     pub(crate) fn new(label: Label, settle: S) -> Self {
-        let origin = Origin { label, settle };
-        Ending { origin, slot: Mutex::new(Slot::Open(Holder::Busy)) }
+        Ending { origin: Origin::new(label, settle), slot: Mutex::new(Slot::new()) }
     }
 
-    #[cfg(feature = "local")]
     pub(crate) fn settle(&self) -> &S {
         &self.origin.settle
     }
 
-    #[cfg(feature = "local")]
     pub(crate) fn origin(&self) -> &Origin<S> {
         &self.origin
     }
 
     /// What is left when the handle is gone.
-    #[cfg(feature = "local")]
     pub(crate) fn into_origin(self) -> Origin<S> {
         self.origin
     }
 
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         self.origin.task(index)
-    }
-
-    /// Enters the span of the task in the timeline, if there is one: from its first poll until now.
-    pub(crate) fn record(
-        &self,
-        record: &Record,
-        index: u64,
-        began: Stamp,
-        result: &Result<Option<T>, Payload>,
-    ) {
-        self.origin.record(record, index, began, result);
     }
 
     /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
@@ -189,85 +283,36 @@ impl<T, S: Settle<T>> Ending<T, S> {
         told: bool,
     ) {
         let (outcome, order, verdict) = self.origin.judge(record, index, result, told);
-        self.lay_down(record, index, outcome, order);
+        let laid = self.slot.lock().lay_down(outcome, order);
+        self.origin.laid_down(record, index, laid);
         record.obey(verdict);
     }
 
-    fn lay_down(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize) {
-        let mut slot = self.slot.lock();
-        match mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Open(Holder::Gone) => {
-                drop(slot);
-                self.origin.forgo(record, index, outcome, order);
-            }
-            Slot::Open(holder) => {
-                *slot = Slot::Ended(outcome, order);
-                drop(slot);
-                if let Holder::Waiting(waker) = holder {
-                    // It may be anybody's.
-                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                        self.panicked(record, index, payload);
-                    }
-                }
-            }
-            Slot::Ended(..) | Slot::Taken => unreachable!("a task ends once"),
-        }
-    }
-
     /// Enters a panic of the task.
+    #[cfg(feature = "tokio")]
     pub(crate) fn panicked(&self, record: &Record, index: u64, payload: Payload) -> Stopped {
         self.origin.panicked(record, index, payload)
     }
 
     /// Takes the outcome if it is there.
     pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
-        let mut slot = self.slot.lock();
-        match mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Ended(outcome, _) => Some(outcome),
-            other => {
-                *slot = other;
-                None
-            }
-        }
+        self.slot.lock().take()
     }
 
     /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
     pub(crate) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
         // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
-        let waker = waker.clone();
-        let mut slot = self.slot.lock();
-        let before = match mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Ended(outcome, _) => return Some(outcome),
-            Slot::Open(holder) => {
-                *slot = Slot::Open(Holder::Waiting(waker));
-                holder
-            }
-            Slot::Taken => panic!("the outcome of a task is taken once"),
-        };
-        drop(slot);
-        drop(before);
-        None
+        let mut waker = Some(waker.clone());
+        self.slot.lock().take_or_wait(&mut waker)
     }
 
     /// Gives the outcome up: it is settled by whoever finds it first, here or at the task's end.
     pub(crate) fn abandon(&self, record: Option<&Record>, index: u64) {
-        let mut slot = self.slot.lock();
-        match mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Open(before) => {
-                *slot = Slot::Open(Holder::Gone);
-                drop(slot);
-                drop(before);
-            }
-            Slot::Ended(outcome, order) => {
-                drop(slot);
-                let record = record.expect("a handle does not outlive its scope");
-                self.origin.forgo(record, index, outcome, order);
-            }
-            Slot::Taken => {}
-        }
+        let before = self.slot.lock().abandon();
+        self.origin.given_up(record, index, before);
     }
 
     pub(crate) fn is_ended(&self) -> bool {
-        !matches!(*self.slot.lock(), Slot::Open(_))
+        !self.slot.lock().is_open()
     }
 }

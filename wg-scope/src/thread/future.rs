@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use wg_core::Token;
-use wg_core::sync::Mutex;
+use wg_core::sync::{AtomicBool, Mutex, Ordering};
 
 pub(super) use self::start::{Boxed, Fresh, Start, Started};
 use super::bell::Move;
@@ -25,7 +25,7 @@ use super::ring::{Driver, Lone, Ring};
 use super::shared::Shared;
 use super::wait::Vain;
 use crate::context;
-use crate::ending::Ending;
+use crate::ending::{Origin, Slot};
 use crate::outcome::{Outcome, Payload, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, Stamp, TaskInfo};
@@ -77,19 +77,28 @@ enum Stage<'scope, F, T> {
     /// It is polled for the first time, by one who has the job in hand. And who waits for it, to drive it
     /// if it is pending.
     First(Option<Driver>),
-    /// That was its end.
+    /// It has ended.
     Ended,
-    /// The ring says who polls it. Taken out by that one; none from the end on.
+    /// The ring says who polls it. Taken out by that one.
     Rung(Option<(Rest<'scope, T>, Token<'scope>)>),
 }
 
 /// A future in a scope. It borrows nothing but what is in `stage` before the end: everything else is
 /// there for whoever comes late, and finds the scope by the ring.
 pub(super) struct FutureCell<'scope, F, T, S> {
-    ending: Ending<T, S>,
-    stage: Mutex<Stage<'scope, F, T>>,
+    origin: Origin<S>,
+    inner: Mutex<Inner<'scope, F, T>>,
     /// Set with the stage locked, which then is `Rung`.
     ring: OnceLock<Arc<Ring>>,
+    /// Whether the outcome was laid down. Set under the lock.
+    ended: AtomicBool,
+}
+
+/// Under one lock, so that the end of a first poll takes it once: for who waits to drive the future, and
+/// for who waits for the outcome.
+struct Inner<'scope, F, T> {
+    stage: Stage<'scope, F, T>,
+    slot: Slot<T>,
 }
 
 impl<'scope, F, T, S> FutureCell<'scope, F, T, S>
@@ -100,9 +109,10 @@ where
 {
     pub(super) fn new(scope: &'scope Arc<Shared>, label: Label, future: F, settle: S) -> Self {
         FutureCell {
-            ending: Ending::new(scope.stamped(label), settle),
-            stage: Mutex::new(Stage::Fresh(future, scope)),
+            origin: Origin::new(scope.stamped(label), settle),
+            inner: Mutex::new(Inner { stage: Stage::Fresh(future, scope), slot: Slot::new() }),
             ring: OnceLock::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -111,13 +121,13 @@ where
         if self.ring.get().is_some() {
             return None;
         }
-        let mut stage = self.stage.lock();
-        let before = mem::replace(&mut *stage, Stage::First(None));
+        let mut inner = self.inner.lock();
+        let before = mem::replace(&mut inner.stage, Stage::First(None));
         let Stage::Fresh(future, scope) = before else {
-            *stage = before;
+            inner.stage = before;
             return None;
         };
-        drop(stage);
+        drop(inner);
         Some((future.start(), scope))
     }
 
@@ -125,8 +135,8 @@ where
     /// the first time, and if that was its end.
     fn ring(&self) -> Option<&Arc<Ring>> {
         if self.ring.get().is_none() {
-            let mut stage = self.stage.lock();
-            *stage = match mem::replace(&mut *stage, Stage::Rung(None)) {
+            let mut inner = self.inner.lock();
+            inner.stage = match mem::replace(&mut inner.stage, Stage::Rung(None)) {
                 Stage::Fresh(future, scope) => {
                     let _ = self.ring.set(Arc::new(Ring::new(scope)));
                     let future = future.start();
@@ -142,13 +152,13 @@ where
     /// Enters who is to be woken when the future is queued, and returns whether it is queued now.
     fn drive(&self, driver: Driver) -> bool {
         if self.ring().is_none() {
-            let mut stage = self.stage.lock();
+            let mut inner = self.inner.lock();
             if self.ring.get().is_none() {
-                let before = match &mut *stage {
+                let before = match &mut inner.stage {
                     Stage::First(waiting) => waiting.replace(driver),
                     _ => Some(driver),
                 };
-                drop(stage);
+                drop(inner);
                 drop(before);
                 return false;
             }
@@ -159,10 +169,10 @@ where
     /// Forgets who waits.
     fn dismiss(&self) {
         if self.ring.get().is_none() {
-            let mut stage = self.stage.lock();
-            if let Stage::First(waiting) = &mut *stage {
+            let mut inner = self.inner.lock();
+            if let Stage::First(waiting) = &mut inner.stage {
                 let before = waiting.take();
-                drop(stage);
+                drop(inner);
                 drop(before);
                 return;
             }
@@ -208,13 +218,13 @@ where
         ring: Arc<Ring>,
     ) {
         let token = home.group.token();
-        let mut stage = self.stage.lock();
-        let before = mem::replace(&mut *stage, Stage::Rung(Some((rest, token))));
+        let mut inner = self.inner.lock();
+        let before = mem::replace(&mut inner.stage, Stage::Rung(Some((rest, token))));
         let Stage::First(driver) = before else { unreachable!("it was begun once") };
         // Others find the ring when it has its driver, and may add theirs. Until then they wait here.
         let (what, queued) = ring.bind(home, driver);
         let ring = self.ring.get_or_init(|| ring);
-        drop(stage);
+        drop(inner);
         self.pended(ring, home, index, Some(job), what, queued);
     }
 
@@ -235,7 +245,7 @@ where
 
     /// Polls a future that was begun.
     fn poll(&self, ring: &Arc<Ring>, home: &Arc<Shared>, index: u64, job: Option<&Job>) {
-        let rest = match &mut *self.stage.lock() {
+        let rest = match &mut self.inner.lock().stage {
             Stage::Rung(rest) => rest.take(),
             Stage::Fresh(..) | Stage::First(_) | Stage::Ended => None,
         };
@@ -251,7 +261,7 @@ where
             rest.poll(&Waker::from(Arc::clone(ring)))
         };
         if let (Ok(Poll::Pending), false) = (&polled, skips || home.is_cancelled()) {
-            *self.stage.lock() = Stage::Rung(Some((rest, token)));
+            self.inner.lock().stage = Stage::Rung(Some((rest, token)));
             // From here on others may poll it, to its end even, and the scope with it.
             let (what, queued) = ring.step(|bell| {
                 let what = bell.pend(job.is_some());
@@ -320,28 +330,72 @@ where
             (Err(payload), Ok(value)) => {
                 // As with a closure, a panic in the drop of what it holds costs it its value.
                 if let Err(worse) = drop_caught(value) {
-                    self.ending.panicked(home, index, worse);
+                    self.origin.panicked(home, index, worse);
                 }
                 Err(payload)
             }
             (Err(worse), Err(payload)) => {
-                self.ending.panicked(home, index, worse);
+                self.origin.panicked(home, index, worse);
                 Err(payload)
             }
         };
-        self.ending.record(home, index, began, &result);
-        let driver = if let Some(ring) = self.ring.get() {
-            let (what, driver) = ring.end();
+        self.origin.record(home, index, began, &result);
+        let mut driver = None;
+        if let Some(ring) = self.ring.get() {
+            let (what, own) = ring.end();
             self.carry_out(ring, home, index, None, what);
-            driver
-        } else {
-            let stage = mem::replace(&mut *self.stage.lock(), Stage::Ended);
-            if let Stage::First(driver) = stage { driver } else { None }
-        };
-        if let Err(payload) = drop_caught(driver) {
-            self.ending.panicked(home, index, payload);
+            driver = own;
         }
-        self.ending.conclude(home, index, result, told);
+        let (outcome, order, verdict) = self.origin.judge(home, index, result, told);
+        let mut inner = self.inner.lock();
+        if let Stage::First(own) = mem::replace(&mut inner.stage, Stage::Ended) {
+            driver = own;
+        }
+        let laid = inner.slot.lay_down(outcome, order);
+        // ORDERING: Release, for those who are told by it alone that the future has ended.
+        self.ended.store(true, Ordering::Release);
+        drop(inner);
+        if let Err(payload) = drop_caught(driver) {
+            self.origin.panicked(home, index, payload);
+        }
+        self.origin.laid_down(home, index, laid);
+        home.obey(verdict);
+    }
+
+    fn has_ended(&self) -> bool {
+        // ORDERING: Acquire pairs with the end's Release.
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Takes the outcome if it is there.
+    fn take(&self) -> Option<Outcome<T>> {
+        if self.has_ended() { self.inner.lock().slot.take() } else { None }
+    }
+
+    /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
+    fn take_or_wait(&self, waker: &Waker) -> Option<Outcome<T>> {
+        if let Some(outcome) = self.take() {
+            return Some(outcome);
+        }
+        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
+        let mut waker = Some(waker.clone());
+        self.inner.lock().slot.take_or_wait(&mut waker)
+    }
+
+    /// Gives the outcome up, and forgets who waits.
+    fn abandon_for(&self, home: &Shared, index: u64) {
+        let mut inner = self.inner.lock();
+        let driver = match &mut inner.stage {
+            Stage::First(waiting) => waiting.take(),
+            Stage::Fresh(..) | Stage::Ended | Stage::Rung(_) => None,
+        };
+        let before = inner.slot.abandon();
+        drop(inner);
+        self.origin.given_up(Some(home), index, before);
+        drop(driver);
+        if let Some(ring) = self.ring.get() {
+            ring.dismiss();
+        }
     }
 }
 
@@ -405,6 +459,6 @@ where
     }
 
     fn info(&self, index: u64) -> TaskInfo {
-        self.ending.task(index)
+        self.origin.task(index)
     }
 }

@@ -48,7 +48,7 @@ where
     }
 
     fn advance_in_slot(&self, home: &Arc<Shared>, index: u64) {
-        let begun = home.queue.begin_in_slot(self.ending.task(index));
+        let begun = home.queue.begin_in_slot(self.origin.task(index));
         self.advance_in_frame(home, index);
         home.queue.end_in_slot(begun);
     }
@@ -109,7 +109,7 @@ where
         index: u64,
         deadline: Option<Instant>,
     ) -> Result<Outcome<T>, Vain> {
-        if let Some(outcome) = self.ending.take_if_ended() {
+        if let Some(outcome) = self.take() {
             return Ok(outcome);
         }
         let mut may_drop = true;
@@ -118,13 +118,13 @@ where
         let polls = home.runs_anywhere() || !is_body;
         if deadline.is_none() && polls && !home.is_cancelled() {
             self.run_in_place(home, index);
-            if let Some(outcome) = self.ending.take_if_ended() {
+            if let Some(outcome) = self.take() {
                 return Ok(outcome);
             }
         }
         loop {
             let step = wait(home, deadline, |waker| {
-                if let Some(outcome) = self.ending.take(waker) {
+                if let Some(outcome) = self.take_or_wait(waker) {
                     return Some(Step::Ended(outcome));
                 }
                 if home.is_cancelled() {
@@ -153,7 +153,7 @@ where
                 // It is only now that this thread has its own slots back, in other scopes: who
                 // waited for those with one of this scope in hand might wait for ever.
                 Turn::PollAsGuest => {
-                    let task = self.ending.task(index);
+                    let task = self.origin.task(index);
                     if let Some(begun) = home.queue.begin_as(guest(home), task) {
                         self.advance_as_guest(home, index, begun);
                     }
@@ -163,16 +163,15 @@ where
     }
 
     fn abandon(&self, home: &Arc<Shared>, index: u64) {
-        self.dismiss();
-        self.ending.abandon(Some(home), index);
+        self.abandon_for(home, index);
     }
 
     fn is_finished(&self) -> bool {
-        self.ending.is_ended()
+        self.has_ended()
     }
 
     fn info(&self, index: u64) -> TaskInfo {
-        self.ending.task(index)
+        self.origin.task(index)
     }
 }
 
@@ -190,7 +189,7 @@ where
         context: &Context<'_>,
     ) -> Poll<Outcome<T>> {
         let waker = context.waker();
-        if let Some(outcome) = self.ending.take(waker) {
+        if let Some(outcome) = self.take_or_wait(waker) {
             return Poll::Ready(outcome);
         }
         // Whenever it is queued from here on, the one who awaits it is woken, where this is needed:
@@ -212,12 +211,12 @@ where
         *again = false;
         if has_slot {
             self.advance_in_slot(home, index);
-        } else if let Some(begun) = home.queue.begin_as_guest(self.ending.task(index)) {
+        } else if let Some(begun) = home.queue.begin_as_guest(self.origin.task(index)) {
             self.advance_as_guest(home, index, begun);
         } else {
             // The one whose slot it may have does not sleep yet.
             waker.wake_by_ref();
         }
-        self.ending.take(waker).map_or(Poll::Pending, Poll::Ready)
+        self.take_or_wait(waker).map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use wg_core::sync::Mutex;
 
@@ -113,6 +114,26 @@ fn rule_01_a_future_that_ends_by_its_first_poll_is_gone_before_the_scope_returns
             runner.join();
         });
     }
+}
+
+/// A runner polls the future while its handle is asked whether it has ended. Whoever is told so sees
+/// what it did, and finds its outcome.
+#[test]
+fn rule_23_who_is_told_that_a_future_has_ended_sees_what_it_did() {
+    explore(|| {
+        let deed = Deed::default();
+        let runner = options().limit(1).scope(|s| {
+            let future = s.spawn_future(async { deed.act() });
+            let runner = lend(s.shared());
+            if future.is_finished() {
+                deed.assert_seen();
+                future.join_timeout(Duration::ZERO).unwrap().unwrap();
+            }
+            runner
+        });
+        deed.assert_seen();
+        runner.join();
+    });
 }
 
 /// The scope is cancelled before, while and after the first poll, from which nobody wakes the future.
