@@ -57,6 +57,14 @@ pub(crate) struct Conclusion {
     pub(crate) strays: Vec<Stray>,
 }
 
+impl Conclusion {
+    /// That of a scope in which nothing ended that was worth an entry.
+    pub(crate) fn of_values(policy: &Policy) -> Self {
+        let tally = Tally::default();
+        Conclusion { unwind: Unwind::Not, failed: policy.failed(&tally), tally, strays: Vec::new() }
+    }
+}
+
 /// How a scope unwinds.
 pub(crate) enum Unwind {
     /// Not at all.

@@ -194,9 +194,10 @@ impl Record {
     /// it ended with one.
     pub(crate) fn close(&self, body: Option<Payload>) -> Conclusion {
         // A payload may be dropped in there, which is user code, and not under the lock.
-        let ledger = match self.ledger.get() {
-            Some(ledger) => std::mem::take(&mut *ledger.lock()),
-            None => self.new_ledger(),
+        let ledger = match (self.ledger.get(), &body) {
+            (Some(ledger), _) => std::mem::take(&mut *ledger.lock()),
+            (None, Some(_)) => self.new_ledger(),
+            (None, None) => return Conclusion::of_values(&self.policy.0),
         };
         let mut conclusion = ledger.close(body);
         // Whoever wrote this scope did not ask for it to be cancelled: to return as if all had been

@@ -37,8 +37,12 @@ struct Inner {
     slots: Slots,
     /// How many have taken something that they have not given back.
     at_work: usize,
-    /// The tasks' membership of the scope's group, while some wait or run: one for all of them.
+    /// The tasks' membership of the scope's group, while some wait or run: one for all of them. None as
+    /// long as nobody watches the group.
     membership: Option<Membership>,
+    /// Whether somebody has waited for the group. Until then the one who will, when the body has returned,
+    /// looks here first.
+    watched: bool,
     /// How many tasks have been spawned, but for those that lie in the inlet.
     spawned: u64,
     /// Runners at work or asked for.
@@ -121,6 +125,17 @@ pub(super) struct Next {
     pub(super) is_last: bool,
 }
 
+/// What the thread finds that leaves a scope.
+pub(super) enum Found {
+    Next(Next),
+    /// Nothing that it could begin.
+    Nothing,
+    /// Nothing waits and nothing runs. Whether some runner that was asked for has not come.
+    Ended {
+        asked: bool,
+    },
+}
+
 /// What became of a wish to begin a task in place.
 pub(super) enum Taken {
     Begun(Job, Begun),
@@ -199,13 +214,24 @@ impl Inner {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.waiting == 0 && self.at_work == 0
+    }
+
+    fn watch(&mut self, enter: impl FnOnce() -> Option<Membership>) {
+        self.watched = true;
+        if !self.is_idle() && self.membership.is_none() {
+            self.membership = enter();
+        }
+    }
+
     /// The membership, if nothing waits and nothing runs any more.
     fn leave(&mut self, inlet: &Inlet) -> Option<Membership> {
-        if self.waiting > 0 || self.at_work > 0 {
+        if !self.is_idle() {
             return None;
         }
         inlet.shut(self);
-        if self.waiting == 0 { self.membership.take() } else { None }
+        if self.is_idle() { self.membership.take() } else { None }
     }
 
     /// Those to be woken where a slot has become free, or a task does not wait any more.
@@ -274,6 +300,7 @@ impl Queue {
             slots: Slots::new(limit),
             at_work: 0,
             membership: None,
+            watched: false,
             spawned: 0,
             runners: 0,
             asked: 0,
@@ -318,8 +345,8 @@ impl Queue {
         self.inlet.lay(job)
     }
 
-    /// Queues a task, for at most `most` runners. Returns its index. If none waits and none runs,
-    /// `enter` makes them members of the scope's group.
+    /// Queues a task, for at most `most` runners. Returns its index. If none waits and none runs, and the
+    /// scope's group is watched, `enter` makes them members of it.
     pub(super) fn push(
         &self,
         job: Job,
@@ -328,7 +355,7 @@ impl Queue {
     ) -> (u64, Follow) {
         let mut inner = self.inner.lock();
         self.inlet.shut(&mut inner);
-        if inner.membership.is_none() {
+        if inner.watched && inner.membership.is_none() {
             inner.membership = enter();
         }
         let index = inner.spawned;

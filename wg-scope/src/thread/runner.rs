@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::iter::repeat_n;
+use std::mem::replace;
 use std::pin::pin;
 use std::process::abort;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::frame;
 use super::onward::with_room;
 use super::pool::{Client, Progress, cores};
 use super::probe::Number;
-use super::queue::{Begun, Next, OwnHand};
+use super::queue::{Begun, Found, Next, OwnHand};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::context::Role;
@@ -107,16 +108,21 @@ pub(super) fn finish(scope: &Arc<Shared>) {
     let mut ended = pin!(scope.group.wait_async());
     let mut has_ended =
         |waker: &Waker| ended.as_mut().poll(&mut Context::from_waker(waker)).is_ready();
-    loop {
-        // On a stack that is not for these tasks, others have to.
-        let works = scope.runs_anywhere();
+    // On a stack that is not for these tasks, others have to run them.
+    let works = scope.runs_anywhere();
+    if !works {
+        scope.queue.watch(|| scope.membership());
+    }
+    let asked = loop {
         if works {
-            work_off(scope);
+            if let Some(asked) = work_off(scope) {
+                break asked;
+            }
         }
         // A wake-up by the group or by the queue may have been used up while a task ran, so both
         // are asked again before sleeping.
         if scope.group.count() == 0 || has_ended(&waker()) {
-            break;
+            break scope.queue.close();
         }
         if !works {
             // Before it looks whether it is alone, so that it hears of those who will not come.
@@ -134,8 +140,10 @@ pub(super) fn finish(scope: &Arc<Shared>) {
             drop(asleep);
             scope.queue.wake();
         }
+    };
+    if asked {
+        scope.withdraw();
     }
-    scope.withdraw();
     std::mem::forget(bomb);
 }
 
@@ -151,22 +159,34 @@ fn is_about_to_end(scope: &Shared) -> bool {
     false
 }
 
-fn work_off(scope: &Arc<Shared>) {
+/// Runs what waits. If all has ended then, returns whether some runner that was asked for has not come.
+fn work_off(scope: &Arc<Shared>) -> Option<bool> {
     let hand = OwnHand::new();
-    let (mut next, _) = scope.queue.next(None, Some(&hand));
-    if next.is_none() {
-        return;
+    let mut found = look(scope, None, &hand);
+    if let Found::Next(_) = found {
+        let found = &mut found;
+        with_room(scope, move || {
+            let _frame = frame::enter(scope, Role::Task);
+            let mut next = replace(found, Found::Nothing);
+            while let Found::Next(Next { job, index, begun, .. }) = next {
+                let ended = job.run_after(index, None);
+                work_in_hand(&hand, Some(begun), ended);
+                next = look(scope, Some(begun), &hand);
+            }
+            *found = next;
+        });
     }
-    with_room(scope, move || {
-        let _frame = frame::enter(scope, Role::Task);
-        while let Some(Next { job, index, begun, .. }) = next.take() {
-            let ended = job.run_after(index, None);
-            work_in_hand(&hand, Some(begun), ended);
-            let (after, follow) = scope.queue.next(Some(begun), Some(&hand));
-            scope.follow(follow);
-            next = after;
-        }
-    });
+    match found {
+        Found::Ended { asked } => Some(asked),
+        Found::Nothing | Found::Next(_) => None,
+    }
+}
+
+fn look(scope: &Arc<Shared>, before: Option<Begun>, hand: &OwnHand) -> Found {
+    let (enter, counts_nobody) = (|| scope.membership(), || scope.group.count() == 0);
+    let (found, follow) = scope.queue.next_or_leave(before, hand, enter, counts_nobody);
+    scope.follow(follow);
+    found
 }
 
 /// Runs what was taken ahead, and nobody has taken over. All of it was spawned before the first of it

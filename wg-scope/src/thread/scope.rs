@@ -454,10 +454,11 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         S: Settle<T> + Send + Sync + 'scope,
     {
         // SAFETY: The job must be run before `'scope` ends. `scope` does not return, by return or by
-        // panic, before the group is empty (`finish`), and `'scope` does not end before `scope`
-        // returns. The tasks of the queue are members of the group from the push, under the queue's
-        // lock, until none waits in the queue or in a hand, and whoever took one out has run it and
-        // given it back. If queueing panics, the task leaks.
+        // panic, before `finish` has, and `'scope` does not end before `scope` returns. `finish` returns
+        // when nothing is left in the queue or in a hand, whoever took something out has run it and given
+        // it back, and the group is empty. It has either seen all that with the queue locked, or the group
+        // is empty after the queue was watched: from then on the tasks are members of the group, from the
+        // push, under the queue's lock, until that is so. If queueing panics, the task leaks.
         let task = unsafe { cell::unclaimed(todo, task) };
         self.shared.push(Job::Once(task))
     }
@@ -477,9 +478,10 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // SAFETY: It is returned as it was.
         let job = unsafe { job.unsize::<dyn Run + 'scope>(|job| job) };
         // SAFETY: What the job holds of the user's is gone or handed over before `'scope` ends, as `scope`
-        // does not return before the group is empty (see `erase`), and the group counts the future until
-        // `FutureCell::end` has dropped it, and has dropped its output or left it to a handle:
-        // - Until its job has been run once, and is given back, the queue's membership counts it.
+        // does not return before nothing is left in the queue and the group is empty (see
+        // `queue_unclaimed`), and these count the future until `FutureCell::end` has dropped it, and has
+        // dropped its output or left it to a handle:
+        // - Until its job has been run once, and is given back, the queue counts it as it counts tasks.
         // - If it is pending then, or awaited before, it has a token beside it, wherever that is moved,
         //   which goes after `end`.
         // - Its waker has no part in this: it holds no job, and after the end it finds that there is nothing

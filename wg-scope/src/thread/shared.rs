@@ -120,10 +120,18 @@ impl Shared {
     }
 
     fn push_and_find(self: &Arc<Self>, job: Job) -> u64 {
-        let enter = || Some(Membership::of(self));
-        let (index, follow) = self.queue.push(job, pool::cores(), enter);
+        let (index, follow) = self.queue.push(job, pool::cores(), || self.membership());
         self.follow(follow);
         index
+    }
+
+    pub(super) fn membership(self: &Arc<Self>) -> Option<Membership> {
+        Some(Membership::of(self))
+    }
+
+    /// To be called before waiting for the group: has it count what waits and runs.
+    pub(super) fn look_at_all(self: &Arc<Self>) {
+        self.queue.look(|| self.membership());
     }
 
     /// Queues a counted job that may be begun `shares` times.
@@ -169,11 +177,9 @@ impl Shared {
         Pool::of_this_process(self.stack).lend(Arc::clone(self) as _)
     }
 
-    /// The scope has ended: takes back what was asked for and has not come.
+    /// The scope has ended, and somebody was asked for who has not come: takes that back.
     pub(super) fn withdraw(self: &Arc<Self>) {
-        if self.queue.close() {
-            Pool::of_this_process(self.stack).withdraw(Arc::as_ptr(self).cast());
-        }
+        Pool::of_this_process(self.stack).withdraw(Arc::as_ptr(self).cast());
     }
 }
 

@@ -106,7 +106,7 @@ impl Scope<'_, '_> {
     ///
     /// Blocks for at most about `timeout`, and runs no task meanwhile.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
-        self.shared().queue.look();
+        self.shared().look_at_all();
         if self.shared().group.wait_timeout(timeout).is_ok() { Ok(()) } else { Err(self.alive()) }
     }
 

@@ -1,6 +1,7 @@
 //! The end of a scope: the thread that leaves it works, sleeps, and wakes when the last has ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::kit::{Count, Deed, Dropped, Lent, explore, lend};
 use crate::options::options;
@@ -109,5 +110,23 @@ fn rule_14_the_thread_that_leaves_and_stands_by_hears_that_nobody_comes() {
         });
         assert_eq!(ran.get(), 1);
         pool.join();
+    });
+}
+
+/// The body asks whether all has ended while a runner works, or before it came.
+#[test]
+fn rule_23_who_is_told_that_all_tasks_have_ended_sees_what_they_did() {
+    explore(|| {
+        let deed = Deed::default();
+        let runner = options().limit(1).scope(|s| {
+            s.spawn(|| deed.act());
+            let runner = lend(s.shared());
+            if s.wait_timeout(Duration::ZERO).is_ok() {
+                deed.assert_seen();
+            }
+            runner
+        });
+        deed.assert_seen();
+        runner.join();
     });
 }

@@ -156,6 +156,32 @@ fn rule_18_a_cancel_drops_a_future_that_is_pending_after_its_first_poll() {
     });
 }
 
+/// A future that nobody has woken is all that the thread knows of that leaves the scope. It is woken then,
+/// and spawns a task as its last act, which has to be waited for.
+#[test]
+fn rule_03_a_task_that_a_future_spawns_as_its_last_act_is_waited_for() {
+    explore(|| {
+        let event = Event::new();
+        let deed = Deed::default();
+        let runner = options().limit(1).scope(|s| {
+            s.shared().queue.ask(1);
+            let (its, fired) = (Arc::clone(s.shared()), Arc::clone(&event));
+            let runner = Lent::is(s.shared(), move || {
+                fired.fire();
+                its.work();
+            });
+            let (event, deed) = (&event, &deed);
+            s.spawn_future(async move {
+                event.fired().await;
+                s.spawn(|| deed.act());
+            });
+            runner
+        });
+        deed.assert_seen();
+        runner.join();
+    });
+}
+
 /// Two hold a value, and go. The last one drops it, and sees what the other did.
 #[test]
 fn the_last_of_two_holders_drops_what_they_hold() {

@@ -7,6 +7,7 @@ use wg_core::sync;
 
 use super::{Entry, Inner, Queue, Running};
 use crate::task_info::TaskInfo;
+use crate::thread::job::Membership;
 use crate::thread::pool::Progress;
 
 /// A task that has begun and not ended, or that waits in the queue.
@@ -63,9 +64,11 @@ impl Queue {
         Numbers { spawned: inner.spawned, waiting, running }
     }
 
-    /// Begins to count the age of what runs.
-    pub(in crate::thread) fn look(&self) {
-        self.lock().stamp();
+    /// Begins to count the age of what runs, for one who is about to wait for the scope's group.
+    pub(in crate::thread) fn look(&self, enter: impl FnOnce() -> Option<Membership>) {
+        let mut inner = self.lock();
+        inner.stamp();
+        inner.watch(enter);
     }
 
     /// What runs, and the first of what waits, `most` at the most.

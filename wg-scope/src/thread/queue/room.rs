@@ -4,10 +4,48 @@ use std::mem;
 
 use wg_core::sync::Thread;
 
-use super::{Begun, Follow, Guest, Queue, Taken};
+use super::{Begun, Follow, Found, Guest, OwnHand, Queue, Taken};
 use crate::task_info::TaskInfo;
+use crate::thread::job::Membership;
 
 impl Queue {
+    /// As [`next`](Self::next), for the thread that leaves the scope and can run what waits: where it finds
+    /// nothing, the scope has ended, or it watches the group from now on. Whatever waits or runs then is
+    /// counted there; `enter`: see [`push`](Self::push). `counts_nobody` says whether nobody is.
+    pub(in crate::thread) fn next_or_leave(
+        &self,
+        before: Option<Begun>,
+        hand: &OwnHand,
+        enter: impl FnOnce() -> Option<Membership>,
+        counts_nobody: impl FnOnce() -> bool,
+    ) -> (Found, Follow) {
+        let mut inner = self.lock_to_take();
+        let ended = before.map(|begun| inner.end(begun));
+        let next = inner.take(Some(hand));
+        let follow = inner.after(before, &self.inlet);
+        let found = match next {
+            Some(next) => Found::Next(next),
+            // Asked with the queue locked: what is alive here may have begun what is counted there, and
+            // the other way round.
+            None if inner.is_idle() && counts_nobody() => {
+                inner.is_over = true;
+                Found::Ended { asked: inner.asked > 0 }
+            }
+            None => {
+                inner.watch(enter);
+                Found::Nothing
+            }
+        };
+        drop(inner);
+        drop(ended);
+        (found, follow)
+    }
+
+    /// Has what waits and runs here counted by the scope's group, from now on.
+    pub(in crate::thread) fn watch(&self, enter: impl FnOnce() -> Option<Membership>) {
+        self.lock().watch(enter);
+    }
+
     /// Enters a task that is to be begun in place in the slot of a sleeper, if there is room.
     pub(in crate::thread) fn begin_as_guest(&self, task: TaskInfo) -> Option<Begun> {
         self.begin_as(Guest::OfSleeper, task)
