@@ -18,6 +18,11 @@ use crate::trace;
 /// A scope that has begun, and has a place in the tree.
 pub(super) struct Entry {
     shared: Arc<Shared>,
+    stay: Stay,
+}
+
+/// That this thread is in a scope, until it is closed.
+pub(super) struct Stay {
     watched: Option<Watched>,
     frame: Option<Entered>,
 }
@@ -30,27 +35,48 @@ impl Entry {
         let shared = Shared::new(options, policy, frame::opener());
         let watched = timer::watch(&shared.node);
         let frame = Some(frame::enter(&shared, Role::Body));
-        Entry { shared, watched, frame }
+        Entry { shared, stay: Stay { watched, frame } }
+    }
+
+    /// For one who has a place for the scope.
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Stay) {
+        (self.shared, self.stay)
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Runs the body, and returns when it and every task have ended.
+    /// As [`Stay::run`].
     pub(super) fn run<R>(&self, body: impl FnOnce() -> R) -> Result<R, Payload> {
+        self.stay.run(&self.shared, body)
+    }
+
+    /// As [`Stay::close`].
+    pub(super) fn close(&mut self, body: Option<Payload>) -> Conclusion {
+        self.stay.close(&self.shared, body)
+    }
+}
+
+impl Stay {
+    /// Runs the body.
+    pub(super) fn run<R>(
+        &self,
+        scope: &Arc<Shared>,
+        body: impl FnOnce() -> R,
+    ) -> Result<R, Payload> {
         let result = catch_unwind(AssertUnwindSafe(body));
         if result.is_err() {
-            self.shared.node.cancel(Cause::BodyFailed);
+            scope.node.cancel(Cause::BodyFailed);
         }
         result
     }
 
     /// Returns when every task has ended, and what came of it all.
-    pub(super) fn close(&mut self, body: Option<Payload>) -> Conclusion {
-        finish(&self.shared);
+    pub(super) fn close(&mut self, scope: &Arc<Shared>, body: Option<Payload>) -> Conclusion {
+        finish(scope);
         self.frame = None;
         self.watched = None;
-        self.shared.close(body)
+        scope.close(body)
     }
 }

@@ -179,14 +179,16 @@ impl Options {
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         let site = Location::caller();
-        let mut entry = Entry::new(self, self.policy_or(Policy::fail_fast()), site);
-        let scope = Scope::of(&entry);
-        let result = entry.run(|| body(&scope));
+        let entry = Entry::new(self, self.policy_or(Policy::fail_fast()), site);
+        // It is not counted once more for its own scope: a small one takes as long as a few such steps.
+        let (shared, mut stay) = entry.into_parts();
+        let scope = Scope { shared, scope: PhantomData, env: PhantomData };
+        let result = stay.run(&scope.shared, || body(&scope));
         let (result, payload) = split(result);
-        let conclusion = entry.close(payload);
+        let conclusion = stay.close(&scope.shared, payload);
         match conclusion.unwind {
             Unwind::Not => result.expect("a body that did not panic returned"),
-            unwind => unwinding(unwind, result, entry.shared(), site),
+            unwind => unwinding(unwind, result, &scope.shared, site),
         }
     }
 }
