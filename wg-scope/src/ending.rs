@@ -288,12 +288,6 @@ impl<T, S: Settle<T>> Ending<T, S> {
         record.obey(verdict);
     }
 
-    /// Enters a panic of the task.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn panicked(&self, record: &Record, index: u64, payload: Payload) -> Stopped {
-        self.origin.panicked(record, index, payload)
-    }
-
     /// Takes the outcome if it is there.
     pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
         self.slot.lock().take()

@@ -297,7 +297,7 @@ where
         match end.result {
             Ok(value) if !is_error => {
                 if let Err(payload) = drop_caught(value) {
-                    ending.panicked(record, index, payload);
+                    ending.origin().panicked::<R>(record, index, payload);
                 }
             }
             result => ending.conclude(record, index, result.map(Some), end.told),
