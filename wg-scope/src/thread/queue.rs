@@ -220,7 +220,9 @@ impl Inner {
 
     fn watch(&mut self, enter: impl FnOnce() -> Option<Membership>) {
         self.watched = true;
-        if !self.is_idle() && self.membership.is_none() {
+        // Shares with nothing to do are taken at some time, or at the scope's end: nobody waits for them.
+        let counts = self.at_work > 0 || self.lists.entries.iter().any(Entry::is_wanted);
+        if counts && self.membership.is_none() {
             self.membership = enter();
         }
     }

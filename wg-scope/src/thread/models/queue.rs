@@ -43,6 +43,16 @@ fn shares_that_are_not_wanted_are_forgotten_by_who_takes_the_first() {
     });
 }
 
+#[test]
+fn rule_22_who_waits_does_not_wait_for_shares_that_are_not_wanted() {
+    explore(|| {
+        let (queue, ran) = (Queue::new(usize::MAX), Arc::new(Count::default()));
+        assert!(wake(queue.push_shares(Job::of(Arc::new(Unwanted(ran))), 100, 1)));
+        queue.look(|| unreachable!("they are no members of the group"));
+        work(&queue);
+    });
+}
+
 /// The runner looks for the last time before or after the push. A runner that detaches without
 /// looking under the same lock leaves the task to nobody.
 #[test]

@@ -90,6 +90,14 @@ impl Entry {
         }
     }
 
+    /// Whether there is something to do for who takes it.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Entry::Task(slot, _) => !slot.is_empty(),
+            Entry::Other(other) => other.job.as_ref().is_some_and(Job::is_wanted),
+        }
+    }
+
     /// Says which task it is, as long as it may be begun.
     pub(super) fn info(&self) -> Option<TaskInfo> {
         match self {
