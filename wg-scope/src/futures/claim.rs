@@ -135,7 +135,8 @@ impl<P: Polls, T, S: Settle<T>> Held<P, T, S> {
         }
     }
 
-    /// Looks whether the handle is gone, of a task that will wait: then it waits with less.
+    /// Looks whether the handle is gone, of a task that will wait or has ended: then it waits with less,
+    /// and ends without a lock that it would share with nobody.
     pub(super) fn look(&mut self) {
         if !matches!(self, Held::Claimed(claim) if Arc::strong_count(claim) == 1) {
             return;
@@ -151,6 +152,7 @@ impl<P: Polls, T, S: Settle<T>> Held<P, T, S> {
 
     /// See [`Claim::conclude`].
     pub(super) fn conclude(&mut self, end: End<T>, standing: &Standing) {
+        self.look();
         match mem::replace(self, Held::Ended) {
             Held::Claimed(claim) => claim.conclude(end, standing),
             Held::Alone { shared, index, origin } => {
