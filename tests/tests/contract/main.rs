@@ -2,10 +2,10 @@
 //! rule.
 #![forbid(unsafe_code)]
 
-#[cfg(not(wg_tsan))]
+#[cfg(not(wg_threads_only))]
 mod local;
-#[cfg(not(wg_tsan))]
+#[cfg(not(wg_threads_only))]
 mod shells;
 mod threads;
-#[cfg(not(wg_tsan))]
+#[cfg(not(wg_threads_only))]
 mod tokio;
