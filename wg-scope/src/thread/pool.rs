@@ -432,7 +432,8 @@ impl Pool {
             let looks = looks.entry(address(&client)).or_default();
             let at_work = at_work.get(&address(&client));
             let blocked = at_work.is_some_and(|(there, computing)| computing * AT_WORK <= *there);
-            let few = if soon { FEW / 4 } else { FEW };
+            // A tick is some seven times as long, with what the system adds to each.
+            let few = if soon { FEW / 8 } else { FEW };
             let slow = taken <= few * runners as u64;
             looks.blocked = if blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
             // Where no runner is there, its own thread alone works for it.
