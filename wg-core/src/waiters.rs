@@ -20,6 +20,7 @@ mod bucket;
 
 use std::hash::Hasher;
 use std::mem;
+use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -49,9 +50,21 @@ pub(crate) enum NotEnlisted {
     Full,
 }
 
+type Buckets = [CachePadded<Mutex<Bucket>>; sync::BUCKETS];
+
 global! {
-    static BUCKETS: [CachePadded<Mutex<Bucket>>; sync::BUCKETS] =
-        array_of!(CachePadded::new(Mutex::new(Bucket::new())); sync::BUCKETS);
+    static BUCKETS: Buckets = array_of!(CachePadded::new(Mutex::new(Bucket::new())); sync::BUCKETS);
+}
+
+/// The lists of processes that were forked, each by the one before: those on the lists of the parent are
+/// not there, and a lock may have been held by a thread that is not there either.
+static OF_CHILDREN: [OnceLock<Box<Buckets>>; 7] = [const { OnceLock::new() }; 7];
+
+#[cold]
+fn of_child(forks: u64) -> &'static Buckets {
+    let place = usize::try_from(forks).unwrap_or(usize::MAX).min(OF_CHILDREN.len()) - 1;
+    let buckets = || array_of!(CachePadded::new(Mutex::new(Bucket::new())); sync::BUCKETS);
+    OF_CHILDREN[place].get_or_init(|| Box::new(buckets()))
 }
 
 fn key(state: &State) -> usize {
@@ -61,8 +74,12 @@ fn key(state: &State) -> usize {
 fn bucket(key: usize) -> &'static Mutex<Bucket> {
     let mut hasher = AddressHasher::default();
     hasher.write_usize(key);
+    let buckets: &'static Buckets = match sync::forks() {
+        0 => &BUCKETS,
+        forks => of_child(forks),
+    };
     // Bits that the map inside the bucket does not begin with.
-    &BUCKETS[(hasher.finish() >> 16) as usize % BUCKETS.len()]
+    &buckets[(hasher.finish() >> 16) as usize % buckets.len()]
 }
 
 /// Puts a task on the list of a group that has members.

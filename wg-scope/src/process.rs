@@ -30,7 +30,7 @@ mod forks {
     use std::ffi::c_int;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static FORKS: AtomicU64 = AtomicU64::new(0);
+    use wg_core::sync;
 
     /// Whether the system tells. No lock, and nobody waits: a child would wait for ever for a thread
     /// that it has not.
@@ -50,18 +50,17 @@ mod forks {
     }
 
     extern "C" fn in_child() {
-        // ORDERING: Relaxed. A child begins with the one thread that runs this.
-        FORKS.fetch_add(1, Ordering::Relaxed);
+        sync::count_fork();
     }
 
     /// How many forks lie between the first call and this process; None if the system does not tell,
     /// or is just being asked.
     #[inline]
     pub(super) fn count() -> Option<u64> {
-        // ORDERING: Relaxed, here and below. The words stand for themselves: both change where there
-        // is one thread, or say what the system has been told already.
+        // ORDERING: Relaxed, here and below. The word stands for itself: it says what the system has been
+        // told already.
         match TELLS.load(Ordering::Relaxed) {
-            YES => Some(FORKS.load(Ordering::Relaxed)),
+            YES => Some(sync::forks()),
             UNASKED => ask(),
             _ => None,
         }
@@ -75,7 +74,7 @@ mod forks {
         // the process, and does in the child what may be done there: it changes one atomic.
         let tells = unsafe { pthread_atfork(None, None, Some(in_child)) } == 0;
         TELLS.store(if tells { YES } else { NO }, order);
-        tells.then(|| FORKS.load(order))
+        tells.then(sync::forks)
     }
 }
 

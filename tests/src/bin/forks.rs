@@ -1,10 +1,13 @@
 //! Forks after scopes were used, and runs scopes in the child, and in the child's child. None of the
 //! pool's threads is there any more (`.ci/faults`).
 
+use std::future::Future;
+use std::pin::pin;
 use std::process::exit;
 use std::sync::Barrier;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// Uses whatever has threads behind it: the pool, its sentinel, and the timer.
@@ -32,10 +35,21 @@ fn use_scopes() {
     assert_eq!(ran.into_inner(), 17);
 }
 
+/// Waits for many groups in vain, for a moment each: so many that their waiters are in all lists.
+fn wait_for_many() {
+    for group in std::iter::repeat_with(wg_core::WaitGroup::new).take(512).collect::<Vec<_>>() {
+        let member = group.token();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(group.wait_async()).poll(&mut context).is_pending());
+        drop(member);
+        group.wait();
+    }
+}
+
 /// Forks, and returns in the parent whether all went well in the child, which does `what`.
 fn in_a_child(what: fn()) -> bool {
-    // SAFETY: no other thread of this process holds anything that the child needs: those of the
-    // pool are idle, and the C library looks after its own locks.
+    // SAFETY: no other thread of this process holds anything that the child needs: wg is to have locks of
+    // its own there, and the C library looks after its own.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
@@ -68,6 +82,24 @@ fn main() {
         s.spawn(|| ()).join();
         assert!(in_a_child(use_scopes), "in a child that stands in a body");
         assert_eq!(s.spawn(|| 1).join(), 1);
+    });
+    // And while others wait.
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    wait_for_many();
+                }
+            });
+        }
+        let both = || {
+            wait_for_many();
+            use_scopes();
+        };
+        let all_went_well = (0..40).all(|_| in_a_child(both));
+        is_over.store(true, Relaxed);
+        assert!(all_went_well, "in a child that was forked while others waited");
     });
     println!("forks: all scopes ended");
 }

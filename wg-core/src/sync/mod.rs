@@ -21,6 +21,7 @@ mod imp;
 
 #[cfg(any(wg_loom, wg_shuttle))]
 mod clock;
+mod forks;
 #[cfg(not(wg_loom))]
 mod place;
 
@@ -32,6 +33,7 @@ pub use ::loom;
 #[cfg(all(wg_shuttle, not(wg_loom)))]
 pub use ::shuttle;
 
+pub use self::forks::{count_fork, forks};
 pub use self::imp::{
     Arc, AtomicBool, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, cores, current,
     elsewhere, fence, is_used_up, now, park_until, recycles, spawn, times, wait_a_little,

@@ -9,6 +9,7 @@ use wg_core::sync::{self, Mutex, Thread, current, park_until};
 use super::frame;
 use super::pool;
 use super::shared::Shared;
+use crate::process::generation;
 
 /// A thread that sleeps, and lends the slots it holds to guests; see `slots`.
 pub(super) struct Asleep(Vec<Arc<Shared>>);
@@ -53,15 +54,29 @@ impl Wake for Unpark {
 
 /// What wakes a thread, made when it is first asked for.
 #[derive(Default)]
-pub(super) struct Alarm(Option<(Arc<Unpark>, Waker)>);
+pub(super) struct Alarm(Option<Known>);
+
+struct Known {
+    unpark: Arc<Unpark>,
+    waker: Waker,
+    /// That of the process. A child that was forked makes its own: somebody may have been about to wake
+    /// the thread, with the lock held, who is not there.
+    generation: usize,
+}
 
 impl Alarm {
     fn waker(&mut self) -> Waker {
+        self.forget_if_forked();
         let make = || {
             let unpark = Arc::new(Unpark(Mutex::new(current())));
-            (Arc::clone(&unpark), Waker::from(unpark))
+            let waker = Waker::from(Arc::clone(&unpark));
+            Known { unpark, waker, generation: generation() }
         };
-        self.0.get_or_insert_with(make).1.clone()
+        self.0.get_or_insert_with(make).waker.clone()
+    }
+
+    fn forget_if_forked(&mut self) {
+        self.0.take_if(|known| known.generation != generation());
     }
 }
 
@@ -77,9 +92,10 @@ pub(super) fn waker() -> Waker {
 }
 
 /// Has what wakes another thread wake this one, and returns what did.
-pub(super) fn exchange(alarm: Alarm) -> Alarm {
-    if let Some((unpark, _)) = &alarm.0 {
-        *unpark.0.lock() = current();
+pub(super) fn exchange(mut alarm: Alarm) -> Alarm {
+    alarm.forget_if_forked();
+    if let Some(known) = &alarm.0 {
+        *known.unpark.0.lock() = current();
     }
     ALARM.try_with(|own| own.replace(alarm)).unwrap_or_default()
 }
