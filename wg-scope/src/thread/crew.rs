@@ -33,6 +33,9 @@ pub(super) trait Work: Sync {
 
     /// Whether there is something to claim.
     fn has_more(&self) -> bool;
+
+    /// How many items are handled, or about so many.
+    fn done(&self) -> u64;
 }
 
 impl<W: Work + ?Sized> Work for &W {
@@ -42,6 +45,10 @@ impl<W: Work + ?Sized> Work for &W {
 
     fn has_more(&self) -> bool {
         (**self).has_more()
+    }
+
+    fn done(&self) -> u64 {
+        (**self).done()
     }
 }
 
@@ -251,6 +258,10 @@ impl<'scope, W: Work + Send + 'scope> Run for Crew<'scope, W> {
         // ORDERING: Relaxed. Shares that are in the queue were posted before. If none is posted now,
         // they were let go since; and whatever is posted later comes to the queue by itself.
         self.has_posted.load(Ordering::Relaxed)
+    }
+
+    fn done(&self) -> u64 {
+        self.state.lock().work.as_ref().map_or(0, |work| work.done())
     }
 
     fn info(&self, index: u64) -> TaskInfo {

@@ -108,6 +108,12 @@ pub(super) trait Run: Send + Sync {
         true
     }
 
+    /// How much of it those have done who share it. It is asked under the queue's lock, which nobody asks
+    /// for who has a lock that this takes.
+    fn done(&self) -> u64 {
+        0
+    }
+
     /// Has a task looked after again that waits for something.
     fn stir(&self) {}
 
@@ -197,6 +203,14 @@ impl Job {
         match self {
             Job::Once(_) | Job::Future(_) => true,
             Job::Often(job) => job.is_wanted(),
+        }
+    }
+
+    /// How much of it those have done who share it.
+    pub(super) fn done(&self) -> u64 {
+        match self {
+            Job::Once(_) | Job::Future(_) => 0,
+            Job::Often(job) => job.done(),
         }
     }
 

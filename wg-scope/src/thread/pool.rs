@@ -67,8 +67,8 @@ const SOON: Duration = Duration::from_micros(100);
 /// scopes in a row, but before long, as who wakes it has it look at once.
 const QUIET: u32 = sync::times(10) as u32;
 
-/// How many looks in a row a scope must be stalled for its runners to count as blocked: a single
-/// look may catch a runner that computes in the middle of a short wait.
+/// How many looks in a row a scope must be stalled, and a core idle, for its runners to count as blocked:
+/// a single look may catch a runner that computes in the middle of a short wait.
 const SETTLED: u32 = 2;
 
 /// How many looks in a row the runners of a scope must be blocked for it to get more although tasks
@@ -443,8 +443,9 @@ impl Pool {
             );
             looks.asleep = if sleeps && !some_come { looks.asleep + u32::from(!soon) } else { 0 };
             let all_sleep = looks.asleep.min(looks.stalled) >= ASLEEP;
-            let is_blocked =
-                (core_is_idle && looks.stalled >= SETTLED) || looks.blocked >= SLUGGISH;
+            let idles = core_is_idle && looks.stalled > 0;
+            looks.idle = if idles { looks.idle + u32::from(!soon) } else { 0 };
+            let is_blocked = looks.idle >= SETTLED || looks.blocked >= SLUGGISH;
             let (add, most) = if is_blocked || (all_sleep && at_work.is_some()) {
                 // Whoever gave a limit has said how many are good to be at work. Without one, how
                 // many would be blocked as well shows only when they have come.
@@ -496,6 +497,8 @@ struct Waiting {
 struct Looks {
     /// No task was taken since the look before.
     stalled: u32,
+    /// So it was, and a core idle.
+    idle: u32,
     /// Its runners were blocked, and a core idle.
     blocked: u32,
     /// All who work for it slept, and no thread was on the way.

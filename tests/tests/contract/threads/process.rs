@@ -19,6 +19,15 @@ fn run(program: &str, stderr: Stdio) -> Output {
     output
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn rule_13_tasks_and_items_that_compute_do_not_breed_threads() {
+    let output = run(env!("CARGO_BIN_EXE_computes"), Stdio::piped());
+    let runners: usize = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(runners <= cores + 2, "{runners} runners for {cores} cores");
+}
+
 #[test]
 fn rule_14_idle_threads_do_not_keep_the_process() {
     let output = run(env!("CARGO_BIN_EXE_faults"), Stdio::piped());

@@ -194,6 +194,11 @@ impl<I: Iterator> Feed<I> {
         !self.barrier.heavy() || self.source.lock().seats.has_items()
     }
 
+    /// How many items were finished, or a few less.
+    pub(super) fn done(&self) -> u64 {
+        self.source.lock().seats.finished()
+    }
+
     /// Whether somebody goes away who may not see what was laid down just now. Whoever that is has said
     /// so before looking at the desks in [`has_more`](Self::has_more), and here an item is laid down
     /// before looking who goes away: one of the two sees what the other did.

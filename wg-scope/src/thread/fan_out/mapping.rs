@@ -204,6 +204,10 @@ where
             None => self.feed.has_more(),
         }
     }
+
+    fn done(&self) -> u64 {
+        self.feed.done()
+    }
 }
 
 /// Drops values one by one, so that one whose drop panics takes no other with it. Returns what they

@@ -286,6 +286,10 @@ where
             None => self.feed.has_more() || self.feed.has_ended(),
         }
     }
+
+    fn done(&self) -> u64 {
+        self.feed.done()
+    }
 }
 
 impl<I: Iterator, F, R> Drop for Streaming<'_, I, F, R> {

@@ -7,6 +7,7 @@ use wg_core::sync::{current, park_until};
 use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, push, task, wake, work};
 use crate::task_info::TaskInfo;
 use crate::thread::job::{Job, Run};
+use crate::thread::pool::Progress;
 use crate::thread::queue::{Guest, Queue};
 
 fn counted(ran: &Arc<Count>) -> Job {
@@ -24,6 +25,21 @@ impl Run for Unwanted {
 
     fn is_wanted(&self) -> bool {
         false
+    }
+
+    fn info(&self, index: u64) -> TaskInfo {
+        task(index)
+    }
+}
+
+/// Something of which so much is done.
+struct Shared(Arc<Count>);
+
+impl Run for Shared {
+    fn run(&self, _: u64) {}
+
+    fn done(&self) -> u64 {
+        self.0.get() as u64
     }
 
     fn info(&self, index: u64) -> TaskInfo {
@@ -49,6 +65,32 @@ fn rule_22_who_waits_does_not_wait_for_shares_that_are_not_wanted() {
         let (queue, ran) = (Queue::new(usize::MAX), Arc::new(Count::default()));
         assert!(wake(queue.push_shares(Job::of(Arc::new(Unwanted(ran))), 100, 1)));
         queue.look(|| unreachable!("they are no members of the group"));
+        work(&queue);
+    });
+}
+
+#[test]
+fn rule_13_the_sentinel_finds_no_tasks_where_shares_are_not_wanted() {
+    explore(|| {
+        let (queue, ran) = (Queue::new(usize::MAX), Arc::new(Count::default()));
+        assert!(wake(queue.push_shares(Job::of(Arc::new(Unwanted(ran))), 100, 1)));
+        assert_eq!(queue.progress(), Progress::Fine);
+        work(&queue);
+    });
+}
+
+#[test]
+fn rule_13_the_sentinel_finds_that_those_who_share_go_on() {
+    explore(|| {
+        let (queue, done) = (Queue::new(usize::MAX), Arc::new(Count::default()));
+        assert!(wake(queue.push_shares(Job::of(Arc::new(Shared(Arc::clone(&done)))), 100, 1)));
+        let taken = || match queue.progress() {
+            Progress::Waiting { taken, .. } => taken,
+            Progress::Fine => panic!("shares wait, and are wanted"),
+        };
+        assert_eq!(taken(), 0);
+        done.up();
+        assert_eq!((taken(), taken()), (1, 0));
         work(&queue);
     });
 }

@@ -98,6 +98,14 @@ impl Entry {
         }
     }
 
+    /// How much of it those have done who share it.
+    pub(super) fn done(&self) -> u64 {
+        match self {
+            Entry::Task(..) => 0,
+            Entry::Other(other) => other.job.as_ref().map_or(0, Job::done),
+        }
+    }
+
     /// Says which task it is, as long as it may be begun.
     pub(super) fn info(&self) -> Option<TaskInfo> {
         match self {

@@ -37,9 +37,12 @@ impl Queue {
         let mut inner = self.lock();
         inner.stamp();
         let in_hand = inner.lists.hands.iter().map(|(_, hand)| hand.taken()).sum();
-        let taken = inner.taken.wrapping_add(in_hand);
+        // Those who share something seldom take shares, and go on all the same.
+        let shared = inner.lists.entries.front().map_or(0, Entry::done);
+        let taken = inner.taken.wrapping_add(in_hand).wrapping_add(shared);
         let seen = mem::replace(&mut inner.seen, taken);
-        if !inner.can_take() {
+        let waits = inner.ahead() > 0 || inner.lists.entries.iter().any(Entry::is_wanted);
+        if !inner.can_take() || !waits {
             return Progress::Fine;
         }
         let most = inner.slots.room();

@@ -149,6 +149,10 @@ where
     fn has_more(&self) -> bool {
         self.post.enlist_one()
     }
+
+    fn done(&self) -> u64 {
+        self.post.taken()
+    }
 }
 
 impl<'scope> Scope<'scope, '_> {

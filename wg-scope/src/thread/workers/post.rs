@@ -211,6 +211,11 @@ impl<J, R> Post<J, R> {
         self.enlist(&mut self.inlet.lock(), 1) > 0
     }
 
+    /// How many jobs were taken by workers.
+    pub(in crate::thread) fn taken(&self) -> u64 {
+        self.inlet.lock().taken
+    }
+
     /// How many more workers would find something to do. They count as on the way.
     fn enlist(&self, inlet: &mut In<J>, most: usize) -> usize {
         let idle = inlet.most_workers - inlet.workers;
