@@ -7,8 +7,3 @@
 fn rule_27_mistakes_do_not_compile_and_the_message_helps() {
     trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
 }
-
-#[test]
-fn rule_04_what_is_sound_compiles() {
-    trybuild::TestCases::new().pass("ui/pass/*.rs");
-}

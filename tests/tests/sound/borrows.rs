@@ -1,7 +1,10 @@
+//! What a body and its tasks may use and return.
+
 use std::cell::Cell;
 use std::rc::Rc;
 
-fn main() {
+#[test]
+fn rule_04_a_body_may_return_what_a_task_has_borrowed() {
     let mut numbers = vec![1, 2, 3];
     // The body stays on its thread, so it may use what no task may.
     let here = Rc::new(Cell::new(0));

@@ -1,7 +1,5 @@
 //! An error type with a `'static` part in it, beside tasks that borrow: rustc then looks for one
 //! lifetime above `'scope`, and must find the scope's `'env`, not `'static`.
-#![forbid(unsafe_code)]
-
 use std::error::Error;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -38,7 +36,8 @@ fn collected(texts: &[String]) -> (usize, wg::Errors<&'static str>) {
     })
 }
 
-fn main() {
+#[test]
+fn rule_04_an_error_may_be_static_while_tasks_borrow() {
     let texts = ["1".to_owned(), "2".to_owned()];
     assert_eq!(joined(&texts).unwrap(), 3);
     assert_eq!(mapped(&texts).unwrap(), [1, 2]);

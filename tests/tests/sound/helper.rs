@@ -1,3 +1,5 @@
+//! Functions that are handed a scope.
+
 use std::sync::Mutex;
 
 use wg::{Scope, Task};
@@ -13,7 +15,8 @@ fn walk<'scope, 'env>(s: &'scope Scope<'scope, 'env>, depth: u32, seen: &'env Mu
     }
 }
 
-fn main() {
+#[test]
+fn rule_04_a_helper_may_spawn() {
     let text = String::from("borrowed");
     let seen = Mutex::new(Vec::new());
     let length = wg::scope(|s| {
