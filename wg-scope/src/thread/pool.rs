@@ -428,14 +428,11 @@ impl Pool {
         let core_is_idle = busy < cores();
         let (mut wanted, mut added) = (0, 0);
         let mut inner = self.inner.lock();
-        for Waiting { client, tasks, runners, asked, taken, limited } in waiting {
+        for Waiting { client, tasks, runners, asked, limited } in waiting {
             let looks = looks.entry(address(&client)).or_default();
             let at_work = at_work.get(&address(&client));
             let blocked = at_work.is_some_and(|(there, computing)| computing * AT_WORK <= *there);
-            // A tick is some seven times as long, with what the system adds to each.
-            let few = if soon { FEW / 8 } else { FEW };
-            let slow = taken <= few * runners as u64;
-            looks.blocked = if blocked && core_is_idle && slow { looks.blocked + 1 } else { 0 };
+            looks.blocked = if blocked && core_is_idle { looks.blocked + 1 } else { 0 };
             // Where no runner is there, its own thread alone works for it.
             let sleeps = at_work.map_or_else(
                 || Probe::of(client.body()).look() == Doing::Blocked,
@@ -482,13 +479,18 @@ fn patience(runners: usize) -> u32 {
     PATIENCE.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
 }
 
-/// A scope in which tasks wait that could begin.
+/// How many tasks each runner may have taken between two looks for the scope to need a closer one.
+fn few(soon: bool) -> u64 {
+    // A tick is some seven times as long, with what the system adds to each.
+    if soon { FEW / 8 } else { FEW }
+}
+
+/// A scope in which tasks wait that could begin, and few are taken.
 struct Waiting {
     client: Arc<dyn Client>,
     tasks: usize,
     runners: usize,
     asked: usize,
-    taken: u64,
     limited: bool,
 }
 
@@ -505,8 +507,8 @@ struct Looks {
     asleep: u32,
 }
 
-/// Finds the scopes in which tasks wait, and counts for how many looks none was taken; a look that comes
-/// `soon` says little of that.
+/// Finds the scopes in which tasks wait and few are taken, so that their runners may be blocked, and counts
+/// for how many looks none was taken; a look that comes `soon` says little of that.
 fn look(
     scopes: &[Arc<dyn Client>],
     looks: &mut BTreeMap<*const (), Looks>,
@@ -516,12 +518,15 @@ fn look(
     let mut counts = BTreeMap::new();
     for client in scopes {
         if let Progress::Waiting { tasks, runners, asked, taken, limited } = client.progress() {
+            if taken > few(soon) * runners as u64 {
+                continue;
+            }
             let place = address(client);
             let before = looks.get(&place).copied().unwrap_or_default();
             let stalled = if taken == 0 { before.stalled + u32::from(!soon) } else { 0 };
             counts.insert(place, Looks { stalled, ..before });
             let client = Arc::clone(client);
-            waiting.push(Waiting { client, tasks, runners, asked, taken, limited });
+            waiting.push(Waiting { client, tasks, runners, asked, limited });
         }
     }
     *looks = counts;

@@ -49,7 +49,7 @@ pub(in crate::thread) struct Seats<T> {
 }
 
 /// Batches that took less than this are too small, and too large from ten times this on.
-const BRIEF: Duration = Duration::from_micros(10);
+const BRIEF: Duration = Duration::from_micros(40);
 
 /// The most items that are pulled at once: as many as fit on a desk.
 pub(in crate::thread) const MOST: usize = LENGTH;
