@@ -7,7 +7,7 @@
 //!
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
 //! looks after that: while runners are lent it looks, about every millisecond, whether some scope
-//! has tasks of which none was taken since the last look, or nearly all of whose runners are
+//! has tasks of which none was taken since the last look, or few were and nearly all of its runners are
 //! blocked. If a core seems to be idle meanwhile, or all of its runners sleep, it gets as many again, or
 //! as many as its limit allows. If all cores are busy, also with its own tasks, it waits, because more
 //! threads would only share them, but not for ever.
