@@ -52,6 +52,8 @@ struct Inner {
     /// How often a task was taken; and the same, when progress was last looked at.
     taken: u64,
     seen: u64,
+    /// How much of what is shared was done when progress was last looked at.
+    seen_done: u64,
     /// The thread of the scope's body, where it sleeps.
     owner: Option<Owner>,
     /// Threads that sleep until there is room, or a slot. They are woken all, and look again.
@@ -308,6 +310,7 @@ impl Queue {
             asked: 0,
             taken: 0,
             seen: 0,
+            seen_done: 0,
             owner: None,
             hopeful: Vec::new(),
             spawners: Vec::new(),

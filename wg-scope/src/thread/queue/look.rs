@@ -10,6 +10,10 @@ use crate::task_info::TaskInfo;
 use crate::thread::job::Membership;
 use crate::thread::pool::Progress;
 
+/// How many pieces of something shared count as one task that was taken: nobody comes to the queue for each
+/// of them, so those who share are blocked in these, if they are, also where they are brief.
+const PIECES: u64 = 4;
+
 /// A task that has begun and not ended, or that waits in the queue.
 pub(in crate::thread) struct Seen {
     pub(in crate::thread) task: TaskInfo,
@@ -37,10 +41,12 @@ impl Queue {
         let mut inner = self.lock();
         inner.stamp();
         let in_hand = inner.lists.hands.iter().map(|(_, hand)| hand.taken()).sum();
-        // Those who share something seldom take shares, and go on all the same.
-        let shared = inner.lists.entries.front().map_or(0, Entry::done);
-        let taken = inner.taken.wrapping_add(in_hand).wrapping_add(shared);
+        let taken = inner.taken.wrapping_add(in_hand);
         let seen = mem::replace(&mut inner.seen, taken);
+        // Those who share something seldom take shares, and go on all the same.
+        let done = inner.lists.entries.front().map_or(0, Entry::done);
+        let seen_done = mem::replace(&mut inner.seen_done, done);
+        let pieces = done.wrapping_sub(seen_done).div_ceil(PIECES);
         let waits = inner.ahead() > 0 || inner.lists.entries.iter().any(Entry::is_wanted);
         if !inner.can_take() || !waits {
             return Progress::Fine;
@@ -50,7 +56,7 @@ impl Queue {
             tasks: (inner.waiting + inner.ahead()).min(most),
             runners: inner.runners,
             asked: inner.asked,
-            taken: taken.wrapping_sub(seen),
+            taken: taken.wrapping_sub(seen).saturating_add(pieces),
             limited: inner.slots.limit() != usize::MAX,
         }
     }
