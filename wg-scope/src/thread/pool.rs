@@ -442,11 +442,15 @@ impl Pool {
             let all_sleep = looks.asleep.min(looks.stalled) >= ASLEEP;
             let idles = core_is_idle && looks.stalled > 0;
             looks.idle = if idles { looks.idle + u32::from(!soon) } else { 0 };
-            let is_blocked = looks.idle >= SETTLED || looks.blocked >= SLUGGISH;
+            let is_idle = looks.idle >= SETTLED;
+            let is_blocked = (is_idle && blocked) || looks.blocked >= SLUGGISH;
             let (add, most) = if is_blocked || (all_sleep && at_work.is_some()) {
                 // Whoever gave a limit has said how many are good to be at work. Without one, how
                 // many would be blocked as well shows only when they have come.
                 (if limited { tasks } else { runners.max(1) }, usize::MAX)
+            } else if is_idle {
+                // Some compute, and perhaps all would: one more for each core that is idle.
+                (cores() - busy, usize::MAX)
             } else if all_sleep || looks.stalled >= patience(runners) {
                 looks.stalled = 0;
                 (1, 1)
