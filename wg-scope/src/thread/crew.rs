@@ -34,7 +34,8 @@ pub(super) trait Work: Sync {
     /// Whether there is something to claim.
     fn has_more(&self) -> bool;
 
-    /// How many items are handled, or about so many.
+    /// How many items are handled, or about so many. Reads counters, and nothing of the user's: it may be
+    /// asked as long as the work is there, wherever that is.
     fn done(&self) -> u64;
 }
 

@@ -109,7 +109,7 @@ pub(super) trait Run: Send + Sync {
     }
 
     /// How much of it those have done who share it. It is asked under the queue's lock, which nobody asks
-    /// for who has a lock that this takes.
+    /// for who has a lock that this takes; and at any time, also after the end.
     fn done(&self) -> u64 {
         0
     }

@@ -516,6 +516,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         //   the work before its token. The other hold is the crew's own: whoever made it dismisses
         //   the work within `'scope`, or has leaked the crew.
         // - If queueing panics, what the job holds is dropped with it, within `'scope`.
+        // - Asking a crew how much is done finds the work dismissed, or holds off, by the crew's lock, the
+        //   one who dismisses it; and of a crew that was leaked it reads counters that the crew owns.
         // - Running a job later finds the closure taken, or no token for a share, and touches only
         //   its own lock; asking it who it is reads a label that borrows nothing; dropping it later
         //   finds nothing of the user's in it.

@@ -44,10 +44,11 @@ impl Queue {
         let taken = inner.taken.wrapping_add(in_hand);
         let seen = mem::replace(&mut inner.seen, taken);
         // Those who share something seldom take shares, and go on all the same.
-        let done = inner.lists.entries.front().map_or(0, Entry::done);
+        let first = inner.lists.entries.iter().find(|entry| entry.is_wanted());
+        let waits = inner.ahead() > 0 || first.is_some();
+        let done = first.map_or(0, Entry::done);
         let seen_done = mem::replace(&mut inner.seen_done, done);
         let pieces = done.wrapping_sub(seen_done).div_ceil(PIECES);
-        let waits = inner.ahead() > 0 || inner.lists.entries.iter().any(Entry::is_wanted);
         if !inner.can_take() || !waits {
             return Progress::Fine;
         }
