@@ -40,6 +40,12 @@ impl<T> Mutex<T> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         MutexGuard { mutex: self, held }
     }
+
+    /// Locks, if nobody has locked it.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let held = self.0.try_lock().ok()?;
+        Some(MutexGuard { mutex: self, held })
+    }
 }
 
 /// A mutex while it is locked. It knows which one, so that a condition variable can lock it again.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 pub use std::sync::atomic::{AtomicBool, AtomicU64, fence};
@@ -14,7 +14,7 @@ pub use std::thread_local;
 /// lock, never a queue.
 pub const BUCKETS: usize = 64;
 
-/// A `std` mutex without poison: no user code runs under our locks, so a panic breaks nothing.
+/// A `std` mutex without poison: no user code unwinds under our locks, so a panic breaks nothing.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -32,6 +32,15 @@ impl<T> Mutex<T> {
     /// Locks, blocking until it can.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks, if nobody has locked it.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

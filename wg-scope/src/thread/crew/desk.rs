@@ -86,6 +86,12 @@ impl<T> Desk<T> {
         assert!(self.laid.put((index, item)).is_ok(), "no more are pulled than fit on a desk");
     }
 
+    /// Whether this counts as a desk that may hold items that are not begun.
+    #[inline]
+    pub(in crate::thread) fn is_ahead(&self) -> bool {
+        self.is_ahead
+    }
+
     /// Enters that an item was begun that never lay here.
     pub(in crate::thread) fn begin(&mut self) {
         self.begun += 1;

@@ -96,7 +96,7 @@ impl<'w, T> Budget<'w, T> {
         }
     }
 
-    /// Pulls an item and weighs it; both are the user's code, and run under no lock.
+    /// Pulls an item and weighs it; both are the user's code, for which nobody waits.
     fn find<I: Iterator<Item = T>>(
         &self,
         feed: &Feed<I>,

@@ -1,22 +1,24 @@
 //! Where the items of a fan-out come from: an iterator that is pulled lazily, and the items that
 //! shares have pulled ahead and not begun, which others may take over.
 //!
-//! 1. Who pulls takes the iterator out of its place meanwhile: it is the user's code, may block, and
-//!    runs under no lock. Nobody waits for it. A share that finds the iterator in use, and nothing to
-//!    take over, goes away; who puts the iterator back posts as many as have gone.
+//! 1. The iterator is the user's code, and may block. It lies with what is counted of it behind a lock
+//!    that nobody waits for: who finds it taken looks again for a little, then for something to take
+//!    over, and goes away; who has pulled posts as many shares as have gone.
 //! 2. What is pulled lies on a desk before the iterator is asked for more. Who goes away says so
-//!    first and looks at the desks then; who pulls ahead lays the item down first and looks then
-//!    whether somebody has gone. So an iterator that blocks strands nothing that others could begin.
-//!    The barrier that both need between the two is left to who goes away, where that can be.
+//!    first and looks at the desks then, and whether the iterator is free; who pulls lays the item down, or
+//!    lets the iterator go, first, and looks then whether somebody has gone. So an iterator that blocks
+//!    strands nothing that others could begin, and nobody goes away from one that is free. In the same way
+//!    one who wants no more to be pulled drops the iterator, or has it dropped by the one who has it. The
+//!    barrier that is needed between the two is left to who calls, where that can be.
 //! 3. Where there is a limit, no more items than that are pulled and not finished, and no share pulls
-//!    more than its part of them. Who takes the iterator takes room for a batch, under the same lock,
-//!    and says how many of its items are finished since it was last there. Others count those only
-//!    where there seems to be no room.
+//!    more than its part of them. Who takes the iterator takes room for a batch, and says how many of its
+//!    items are finished since it was last there. Others count those only where there seems to be no
+//!    room.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_utils::CachePadded;
-use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use wg_core::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, times};
 
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
@@ -24,14 +26,12 @@ use crate::thread::crew::barrier::Barrier;
 use crate::thread::crew::desk::{Desk, Seats};
 
 /// The items of a fan-out.
-pub(super) struct Feed<I: Iterator> {
-    source: Mutex<Source<I>>,
-    /// How many shares went away because the iterator was in use. As the next, it is read so often that
-    /// it must not lie beside what others write.
-    gone: CachePadded<AtomicU64>,
-    /// Whether somebody has the iterator: a hint for those who wait a little for it.
-    in_use: CachePadded<AtomicBool>,
-    /// Between who goes away and who pulls.
+pub(in crate::thread) struct Feed<I: Iterator> {
+    /// Only ever tried while there are shares: the iterator runs under it.
+    source: CachePadded<Mutex<Source<I>>>,
+    seats: CachePadded<Mutex<Seats<I::Item>>>,
+    calls: CachePadded<Calls>,
+    /// Between who calls and who pulls.
     barrier: Barrier,
     /// The most items that may be pulled and not finished.
     most: usize,
@@ -39,38 +39,42 @@ pub(super) struct Feed<I: Iterator> {
     pulls_ahead: bool,
 }
 
-struct Source<I: Iterator> {
-    place: Place<I>,
-    /// How many items were pulled, when the iterator was last here; and how many were left in it at
-    /// least, when it was dropped.
+struct Source<I> {
+    /// None when it is at its end, or not needed any more.
+    items: Option<I>,
+    /// How many items were pulled; and how many were left at least when the iterator was dropped.
     pulled: usize,
     left: usize,
     /// How many items are pulled, or about to be, and not known to be finished.
     out: usize,
-    seats: Seats<I::Item>,
-    /// Whether nothing more is to be pulled.
-    stopped: bool,
     /// Whether the iterator was seen to be at its end.
     exhausted: bool,
 }
 
-/// Where the iterator is.
-enum Place<I> {
-    Here(Box<I>),
-    InUse,
-    Gone,
+/// What is read at each pull, and hardly ever written.
+struct Calls {
+    /// How many shares went away because the iterator was in use.
+    gone: AtomicU64,
+    /// Whether nothing more is to be pulled, and the iterator to be dropped.
+    stopped: AtomicBool,
+    /// Whether there is no iterator any more.
+    has_ended: AtomicBool,
+    /// How many desks there are.
+    desks: AtomicU64,
+    /// How many items those have finished who have left, that were not taken off those that are out.
+    finished: AtomicU64,
 }
 
 /// How often a share looks whether the iterator is back before it goes away: first at once, because
 /// pulling an item seldom takes long, and so do the items that lie on other desks, most of the time; and
 /// then after letting others have the core, among them perhaps the one who pulls. Coming back costs much
-/// more. Where the lock is asked for, several times pass between two looks.
-const SPINS: usize = 64;
-const LOOK: usize = 16;
-const PATIENCE: usize = SPINS + 16;
+/// more. As who looks disturbs the one who pulls, some time passes between two looks.
+const SPINS: usize = times(64);
+const LOOK: usize = times(16);
+const PATIENCE: usize = SPINS + times(16);
 
 /// What came of asking for an item.
-pub(super) enum Claim<T> {
+pub(in crate::thread) enum Claim<T> {
     Item(usize, T),
     /// Somebody else is pulling one. Whoever got this has to go away.
     NotNow,
@@ -78,16 +82,6 @@ pub(super) enum Claim<T> {
     Ended,
     /// The iterator panicked, when it was asked for the item with this index.
     Panicked(usize, Payload),
-}
-
-/// What came of asking for the iterator.
-enum Asked<I: Iterator> {
-    /// Here it is. So many items were pulled before, and so many may be pulled now.
-    Yours(Box<I>, usize, usize),
-    /// Here is an item that lay on another desk.
-    TakenOver(usize, I::Item),
-    Wait,
-    Ended,
 }
 
 /// What came of pulling.
@@ -101,26 +95,25 @@ enum Pulled<T> {
 
 impl<I: Iterator> Feed<I> {
     /// Creates a feed from which at most `most` items are pulled and not finished.
-    pub(super) fn new(items: I, most: usize) -> Self {
+    pub(in crate::thread) fn new(items: I, most: usize) -> Self {
         Feed { most, pulls_ahead: true, ..Feed::one_by_one(items) }
     }
 
     /// Creates a feed from which items are pulled when they are needed, and whoever claims them sees
     /// that they are not too many.
-    pub(super) fn one_by_one(items: I) -> Self {
-        let place = Place::Here(Box::new(items));
+    pub(in crate::thread) fn one_by_one(items: I) -> Self {
+        let source = Source { items: Some(items), pulled: 0, left: 0, out: 0, exhausted: false };
+        let calls = Calls {
+            gone: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            desks: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+        };
         Feed {
-            source: Mutex::new(Source {
-                place,
-                pulled: 0,
-                left: 0,
-                out: 0,
-                seats: Seats::new(),
-                stopped: false,
-                exhausted: false,
-            }),
-            gone: CachePadded::new(AtomicU64::new(0)),
-            in_use: CachePadded::new(AtomicBool::new(false)),
+            source: CachePadded::new(Mutex::new(source)),
+            seats: CachePadded::new(Mutex::new(Seats::new())),
+            calls: CachePadded::new(calls),
             barrier: Barrier::best(),
             most: usize::MAX,
             pulls_ahead: false,
@@ -128,91 +121,109 @@ impl<I: Iterator> Feed<I> {
     }
 
     /// How many items there were, those included that are known to be left in the iterator; and
-    /// whether these are all. To be asked when nobody pulls.
-    pub(super) fn total(&self) -> (usize, bool) {
-        let mut source = self.source.lock();
-        let place = std::mem::replace(&mut source.place, Place::InUse);
-        let known = (source.pulled.saturating_add(source.left), source.exhausted);
-        drop(source);
-        let total = match &place {
-            Place::Here(items) => {
-                let (least, most) = size(&**items);
-                (known.0.saturating_add(least), most == Some(0))
+    /// whether these are all. To be asked when there are no shares.
+    pub(in crate::thread) fn total(&self) -> (usize, bool) {
+        let source = self.source.lock();
+        let known = source.pulled.saturating_add(source.left);
+        match &source.items {
+            Some(items) => {
+                let (least, most) = size(items);
+                (known.saturating_add(least), most == Some(0))
             }
-            Place::InUse | Place::Gone => known,
-        };
-        self.source.lock().place = place;
-        total
+            None => (known, source.exhausted),
+        }
     }
 
     /// Pulls nothing more; what is on the desks is left. Returns what the drop of the iterator has
     /// thrown.
-    pub(super) fn stop(&self) -> Option<Payload> {
-        let mut source = self.source.lock();
-        source.stopped = true;
-        // One that is in use is dropped by who uses it.
-        if !matches!(source.place, Place::Here(_)) {
-            return None;
+    pub(in crate::thread) fn stop(&self) -> Option<Payload> {
+        // ORDERING: Relaxed. The barrier orders it before the look, in `drop_iterator`.
+        if !self.calls.stopped.swap(true, Ordering::Relaxed) {
+            // Without it, the iterator may stay until somebody asks for the next item, or for the rest.
+            let _ = self.barrier.heavy();
         }
-        let place = std::mem::replace(&mut source.place, Place::Gone);
+        self.drop_iterator()
+    }
+
+    /// Drops the iterator, unless somebody has it: who has looks then whether it is to be dropped. Returns
+    /// what that has thrown.
+    fn drop_iterator(&self) -> Option<Payload> {
+        let mut source = self.source.try_lock()?;
+        let items = source.items.take()?;
+        self.calls.has_ended.store(true, Ordering::Relaxed);
+        source.left = size(&items).0;
         drop(source);
-        let Place::Here(items) = place else { return None };
-        let left = size(&*items).0;
-        self.source.lock().left = left;
         drop_caught(items).err()
     }
 
-    pub(super) fn desk(&self) -> Desk<I::Item> {
-        self.source.lock().seats.add()
+    pub(in crate::thread) fn desk(&self) -> Desk<I::Item> {
+        let mut seats = self.seats.lock();
+        let desk = seats.add();
+        self.count(&seats);
+        desk
     }
 
     /// Gives a desk back. What lies on it, if the scope was cancelled, is left for
     /// [`clear`](Self::clear).
-    pub(super) fn leave(&self, mut desk: Desk<I::Item>) {
-        let mut source = self.source.lock();
-        source.out -= desk.tell();
-        source.seats.remove(&desk);
+    pub(in crate::thread) fn leave(&self, mut desk: Desk<I::Item>) {
+        let mut seats = self.seats.lock();
+        self.calls.finished.fetch_add(desk.tell() as u64, Ordering::Relaxed);
+        seats.remove(&desk);
+        self.count(&seats);
     }
 
-    /// Whether the iterator has ended: then what is left is on the desks.
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(self.source.lock().place, Place::Gone)
+    fn count(&self, seats: &Seats<I::Item>) {
+        self.calls.desks.store(seats.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Whether there is no iterator any more: then what is left is on the desks.
+    pub(in crate::thread) fn has_ended(&self) -> bool {
+        self.calls.has_ended.load(Ordering::Relaxed)
     }
 
     /// Whether a share would find something to do. If not, because the iterator is in use, one more
-    /// is posted when it is back.
-    pub(super) fn has_more(&self) -> bool {
-        let source = self.source.lock();
-        match source.place {
-            Place::Here(_) => return true,
-            Place::Gone => return source.seats.has_items(),
-            // ORDERING: Relaxed, with `somebody_has_gone`. The barrier orders it before the look.
-            Place::InUse => self.gone.fetch_add(1, Ordering::Relaxed),
-        };
-        drop(source);
-        // If the barrier fails that was there before, this share had better stay and look again.
-        !self.barrier.heavy() || self.source.lock().seats.has_items()
+    /// is posted when it is free.
+    pub(in crate::thread) fn has_more(&self) -> bool {
+        match self.source.try_lock() {
+            Some(source) if source.items.is_some() => return true,
+            Some(_) => {}
+            None => {
+                // ORDERING: Relaxed, with `is_called`. The barrier orders it before the looks.
+                self.calls.gone.fetch_add(1, Ordering::Relaxed);
+                // If the barrier fails that was there before, this share had better stay and look again.
+                if !self.barrier.heavy() || self.source.try_lock().is_some() {
+                    return true;
+                }
+            }
+        }
+        self.seats.lock().has_items()
     }
 
     /// How many items were finished, or a few less.
-    pub(super) fn done(&self) -> u64 {
-        self.source.lock().seats.finished()
+    pub(in crate::thread) fn done(&self) -> u64 {
+        self.seats.lock().finished()
     }
 
-    /// Whether somebody goes away who may not see what was laid down just now. Whoever that is has said
-    /// so before looking at the desks in [`has_more`](Self::has_more), and here an item is laid down
-    /// before looking who goes away: one of the two sees what the other did.
+    /// Whether somebody goes away, or wants no more items, who may not see that an item was laid down just
+    /// now, or the iterator let go. Whoever that is has said so before looking, in
+    /// [`has_more`](Self::has_more) or [`stop`](Self::stop), and here the one or the other is done before
+    /// looking who has: one of the two sees what the other did.
     #[inline]
-    fn somebody_has_gone(&self) -> bool {
+    fn is_called(&self) -> bool {
         self.barrier.light();
-        // ORDERING: Relaxed. The barrier orders it after the laying down of the item.
-        self.gone.load(Ordering::Relaxed) > 0
+        let Calls { gone, stopped, .. } = &*self.calls;
+        // ORDERING: Relaxed. The barrier orders it after what was done.
+        gone.load(Ordering::Relaxed) > 0 || stopped.load(Ordering::Relaxed)
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
     /// was claimed here before is finished.
     #[inline]
-    pub(super) fn claim(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Claim<I::Item> {
+    pub(in crate::thread) fn claim(
+        &self,
+        desk: &mut Desk<I::Item>,
+        crew: &dyn Posting,
+    ) -> Claim<I::Item> {
         match desk.take() {
             Some((index, item)) => Claim::Item(index, item),
             None => self.refill(desk, crew),
@@ -221,114 +232,110 @@ impl<I: Iterator> Feed<I> {
 
     /// As [`claim`](Self::claim), where nothing lies on this desk.
     #[cold]
-    pub(super) fn refill(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Claim<I::Item> {
+    pub(in crate::thread) fn refill(
+        &self,
+        desk: &mut Desk<I::Item>,
+        crew: &dyn Posting,
+    ) -> Claim<I::Item> {
         if self.pulls_ahead && self.most > 1 {
             desk.adapt();
         }
         let mut looks = 0;
         loop {
-            // ORDERING: Relaxed. It says only how long to wait.
-            if looks < SPINS && self.in_use.load(Ordering::Relaxed) {
-                looks += 1;
-                std::hint::spin_loop();
+            let mut source = self.source.try_lock();
+            let room = source.as_mut().map_or(0, |source| self.take_room(source, desk));
+            let has_ended = source.as_ref().is_some_and(|source| source.items.is_none());
+            if let Some(source) = source.filter(|_| room > 0) {
+                match self.pull(source, room, desk, crew) {
+                    Pulled::One(index, item) => return Claim::Item(index, item),
+                    Pulled::Some => {}
+                    Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
+                }
+                // Others may have been faster to take what was pulled here.
+                if let Some((index, item)) = desk.take() {
+                    return Claim::Item(index, item);
+                }
                 continue;
             }
-            match self.ask(desk, looks >= SPINS) {
-                Asked::Yours(items, pulled, most) => {
-                    match self.pull(items, pulled, most, desk, crew) {
-                        Pulled::One(index, item) => return Claim::Item(index, item),
-                        Pulled::Some => {}
-                        Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
-                    }
-                    // Others may have been faster to take what was pulled here.
-                    if let Some((index, item)) = desk.take() {
-                        return Claim::Item(index, item);
-                    }
+            if has_ended || looks >= SPINS {
+                let mut seats = self.seats.lock();
+                if has_ended && !seats.has_items() {
+                    return Claim::Ended;
                 }
-                Asked::TakenOver(index, item) => return Claim::Item(index, item),
-                Asked::Ended => return Claim::Ended,
-                Asked::Wait if looks < SPINS => {
-                    looks += LOOK;
-                    (0..LOOK).for_each(|_| std::hint::spin_loop());
+                let item = if looks >= SPINS { seats.take_over(desk) } else { None };
+                if let Some((index, item)) = item {
+                    return Claim::Item(index, item);
                 }
-                Asked::Wait if looks < PATIENCE => {
-                    looks += 1;
-                    std::thread::yield_now();
-                }
-                Asked::Wait => return Claim::NotNow,
+            }
+            if looks < SPINS {
+                looks += LOOK;
+                (0..LOOK).for_each(|_| std::hint::spin_loop());
+            } else if looks < PATIENCE {
+                looks += 1;
+                std::thread::yield_now();
+            } else {
+                return Claim::NotNow;
             }
         }
     }
 
-    /// Takes the iterator, if it is here, and there is room for one more item; or else, if it `takes_over`,
-    /// an item from another desk.
-    fn ask(&self, desk: &mut Desk<I::Item>, takes_over: bool) -> Asked<I> {
-        let mut guard = self.source.lock();
-        let source = &mut *guard;
+    /// Takes room for a batch of items, if there is an iterator, and room for one more. Returns for how
+    /// many.
+    fn take_room(&self, source: &mut Source<I>, desk: &mut Desk<I::Item>) -> usize {
         source.out -= desk.tell();
-        let asked = match std::mem::replace(&mut source.place, Place::InUse) {
-            Place::Here(items) => match self.share_of_room(source) {
-                0 => {
-                    source.place = Place::Here(items);
-                    Asked::Wait
-                }
-                room => {
-                    let most = desk.batch.min(room);
-                    source.out += most;
-                    source.seats.mark(desk, most > 1);
-                    self.in_use.store(true, Ordering::Relaxed);
-                    return Asked::Yours(items, source.pulled, most);
-                }
-            },
-            Place::InUse => Asked::Wait,
-            Place::Gone => {
-                source.place = Place::Gone;
-                Asked::Ended
-            }
-        };
-        if !source.seats.has_items() {
-            return asked;
+        if source.items.is_none() {
+            return 0;
         }
-        let item = if takes_over { source.seats.take_over(desk) } else { None };
-        item.map_or(Asked::Wait, |(index, item)| Asked::TakenOver(index, item))
-    }
-
-    /// How many more items one share may pull. To be asked where the iterator is.
-    fn share_of_room(&self, source: &Source<I>) -> usize {
         if self.most == usize::MAX {
-            return usize::MAX;
+            source.out += desk.batch;
+            return desk.batch;
+        }
+        let calls = &*self.calls;
+        // ORDERING: Relaxed, here and below. What is finished is a number, and taken off once.
+        if calls.finished.load(Ordering::Relaxed) > 0 {
+            source.out -= calls.finished.swap(0, Ordering::Relaxed) as usize;
         }
         let mut room = self.most.saturating_sub(source.out);
         if room == 0 {
             // Those who are blocked have not told what they finished before.
-            let finished = source.seats.finished() as usize;
+            let finished = self.seats.lock().finished() as usize;
             room = self.most.saturating_sub(source.pulled.saturating_sub(finished));
         }
-        room.min((self.most / source.seats.len().max(2)).max(1))
+        let desks = calls.desks.load(Ordering::Relaxed) as usize;
+        let room = room.min((self.most / desks.max(2)).max(1)).min(desk.batch);
+        source.out += room;
+        room
     }
 
-    /// Pulls up to so many items onto this desk, and puts the iterator back. A single one does not
+    /// Pulls up to so many items onto this desk, and lets the iterator go. A single one does not
     /// come to lie there.
     fn pull(
         &self,
-        mut items: Box<I>,
-        pulled: usize,
+        mut source: MutexGuard<'_, Source<I>>,
         most: usize,
         desk: &mut Desk<I::Item>,
         crew: &dyn Posting,
     ) -> Pulled<I::Item> {
+        if desk.is_ahead() != (most > 1) {
+            self.seats.lock().mark(desk, most > 1);
+        }
+        let pulled = source.pulled;
+        let items = source.items.as_mut().expect("there is room only where there is an iterator");
         let (mut one, mut batch) = (None, 0);
         let asked = catch_unwind(AssertUnwindSafe(|| {
+            if self.calls.stopped.load(Ordering::Relaxed) {
+                return false;
+            }
             let Some(first) = items.next() else { return true };
             batch = 1;
             // Only what the iterator says is there is asked for ahead: it is less likely to block.
-            let there = if most > 1 { size(&*items).0.saturating_add(1) } else { 1 };
+            let there = if most > 1 { size(items).0.saturating_add(1) } else { 1 };
             if there == 1 {
                 one = Some(first);
                 return false;
             }
             desk.put(pulled, first);
-            while batch < most.min(there) && !self.somebody_has_gone() {
+            while batch < most.min(there) && !self.is_called() {
                 let Some(item) = items.next() else { return true };
                 desk.put(pulled + batch, item);
                 batch += 1;
@@ -339,18 +346,18 @@ impl<I: Iterator> Feed<I> {
             Ok(exhausted) => (exhausted, None),
             Err(payload) => (false, Some(payload)),
         };
-        let ends = exhausted || thrown.is_some();
-        let (over, gone) = self.put_back(items, (pulled + batch, most - batch), ends, exhausted);
-        if let (Some(items), false) = (&over, ends) {
-            let left = size(&**items).0;
-            self.source.lock().left = left;
+        source.pulled += batch;
+        source.out -= most - batch;
+        source.exhausted = exhausted;
+        let over = if exhausted || thrown.is_some() { source.items.take() } else { None };
+        if over.is_some() {
+            self.calls.has_ended.store(true, Ordering::Relaxed);
         }
+        drop(source);
         // Not kept any longer: it may hold a channel that somebody waits for.
-        if let Err(payload) = drop_caught(over) {
+        let dropped = [drop_caught(over).err(), self.answer(crew)];
+        for payload in dropped.into_iter().flatten() {
             if thrown.is_some() { discard(payload) } else { thrown = Some(payload) }
-        }
-        if gone > 0 {
-            crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
         }
         match (one, thrown) {
             (Some(item), None) => {
@@ -365,37 +372,27 @@ impl<I: Iterator> Feed<I> {
         }
     }
 
-    /// Puts the iterator back, or returns it if it is not needed any more; and how many shares have
-    /// gone away meanwhile.
-    fn put_back(
-        &self,
-        items: Box<I>,
-        (pulled, unused): (usize, usize),
-        ends: bool,
-        all: bool,
-    ) -> (Option<Box<I>>, u64) {
-        let mut source = self.source.lock();
-        // ORDERING: Relaxed. It is counted up under this lock.
-        let gone = self.gone.load(Ordering::Relaxed);
-        if gone > 0 {
-            self.gone.store(0, Ordering::Relaxed);
-        }
-        source.pulled = pulled;
-        source.out -= unused;
-        self.in_use.store(false, Ordering::Relaxed);
-        source.exhausted = all;
-        if ends || source.stopped {
-            source.place = Place::Gone;
-            return (Some(items), gone);
-        }
-        source.place = Place::Here(items);
-        (None, gone)
+    /// Does what those want who could not wait for the iterator, which is free now. Returns what its drop has
+    /// thrown, if it is not to be kept.
+    #[inline]
+    fn answer(&self, crew: &dyn Posting) -> Option<Payload> {
+        if self.is_called() { self.answer_call(crew) } else { None }
+    }
+
+    #[cold]
+    fn answer_call(&self, crew: &dyn Posting) -> Option<Payload> {
+        // ORDERING: Relaxed. Each is answered once; whoever goes later sees the iterator free.
+        let gone = self.calls.gone.swap(0, Ordering::Relaxed);
+        let is_stopped = self.calls.stopped.load(Ordering::Relaxed);
+        let thrown = if is_stopped { self.drop_iterator() } else { None };
+        crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
+        thrown
     }
 
     /// Drops all that nobody claimed, one by one, and returns what their drops have thrown.
-    pub(super) fn clear(&self) -> Vec<Payload> {
+    pub(in crate::thread) fn clear(&self) -> Vec<Payload> {
         let mut thrown: Vec<_> = self.stop().into_iter().collect();
-        let seats = std::mem::replace(&mut self.source.lock().seats, Seats::new());
+        let seats = std::mem::replace(&mut *self.seats.lock(), Seats::new());
         for item in seats.recall() {
             thrown.extend(drop_caught(item).err());
         }

@@ -7,7 +7,7 @@ mod stream;
 mod outlet;
 mod grow;
 mod budget;
-mod feed;
+pub(super) mod feed;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -39,10 +39,10 @@ use crate::timeline::Timeline;
 ///
 /// At most [`limit`](Self::limit) items are handled at once; without one, as many as there are
 /// cores. The items come from any iterator, which is pulled as items are needed: it may be longer
-/// than memory, or endless if something stops it. One thread at a time pulls it, under no lock; with
-/// a limit, no more items than that are pulled and not finished. Items that a blocked thread has
-/// pulled ahead are taken over by others. An iterator that blocks is not interrupted by a cancel:
-/// what it returns then is dropped.
+/// than memory, or endless if something stops it. One thread at a time pulls it, and nobody waits
+/// for that one; with a limit, no more items than that are pulled and not finished. Items that a
+/// blocked thread has pulled ahead are taken over by others. An iterator that blocks is not
+/// interrupted by a cancel: what it returns then is dropped.
 #[must_use = "a fan-out does nothing until a verb runs it"]
 pub struct FanOut<'w, I: Iterator, P = Alone> {
     items: I,

@@ -6,6 +6,7 @@
 
 mod cancel;
 mod desk;
+mod feed;
 mod finish;
 mod future;
 mod inlet;

@@ -1,0 +1,160 @@
+//! The items of a fan-out: one share at a time has the iterator, nobody waits for it, and who goes away is
+//! posted again when it is free.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::kit::{Count, Dropped, exhaust, explore, join};
+use crate::task_info::{Label, TaskInfo};
+use crate::thread::crew::Posting;
+use crate::thread::crew::desk::Desk;
+use crate::thread::fan_out::feed::{Claim, Feed};
+use crate::thread::shared::Shared;
+
+/// A crew that counts how many shares are posted.
+#[derive(Default)]
+struct Posts(Count);
+
+impl Posting for Posts {
+    fn scope(&self) -> &Arc<Shared> {
+        unreachable!("a feed knows of no scope")
+    }
+
+    fn item(&self, _: usize) -> TaskInfo {
+        unreachable!("a feed reports nothing")
+    }
+
+    fn label(&self) -> &Label {
+        unreachable!("a feed reports nothing")
+    }
+
+    fn dismiss(&self) {
+        unreachable!("a feed does not end the work")
+    }
+
+    fn post(&self, shares: usize) {
+        (0..shares).for_each(|_| self.0.up());
+    }
+
+    fn retract(&self) {
+        unreachable!("a feed does not end the work")
+    }
+}
+
+/// Items that can be dropped once each.
+struct Items {
+    left: usize,
+    dropped: Arc<Count>,
+    /// The iterator itself.
+    _own: Dropped,
+}
+
+impl Iterator for Items {
+    type Item = Dropped;
+
+    fn next(&mut self) -> Option<Dropped> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Dropped(Arc::clone(&self.dropped)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+/// So many items of which at most `most` are out; who drops them, and who drops the iterator.
+fn feed(items: usize, most: usize) -> (Arc<Feed<Items>>, Arc<Count>, Arc<Count>) {
+    let (dropped, over) = (Arc::default(), Arc::default());
+    let own = Dropped(Arc::clone(&over));
+    let items = Items { left: items, dropped: Arc::clone(&dropped), _own: own };
+    (Arc::new(Feed::new(items, most)), dropped, over)
+}
+
+/// What became of a share that asks for one item, and does not come back from it.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Blocked,
+    Ended,
+    Gone,
+}
+
+/// One share, up to its first item. It keeps its desk, as one that is blocked does.
+fn ask(feed: &Feed<Items>, desk: &mut Desk<Dropped>, crew: &Posts) -> End {
+    loop {
+        match feed.claim(desk, crew) {
+            Claim::Item(..) => return End::Blocked,
+            Claim::Ended => return End::Ended,
+            Claim::NotNow if feed.has_more() => {}
+            Claim::NotNow => return End::Gone,
+            Claim::Panicked(..) => unreachable!("nothing panics"),
+        }
+    }
+}
+
+/// One share to its end.
+fn work(feed: &Feed<Items>, crew: &Posts) {
+    let mut desk = feed.desk();
+    while ask(feed, &mut desk, crew) == End::Blocked {}
+    feed.leave(desk);
+}
+
+/// Two shares, each of which blocks in the first item that it gets. One that has found the iterator in use
+/// and gone away is posted again, by the one who had it.
+#[test]
+fn rule_14_who_goes_away_because_the_iterator_is_in_use_is_posted_when_it_is_free() {
+    explore(|| {
+        let (feed, ..) = feed(3, 4);
+        let crew = Arc::new(Posts::default());
+        let other = thread::spawn({
+            let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
+            move || ask(&feed, &mut feed.desk(), &crew)
+        });
+        let ends = [ask(&feed, &mut feed.desk(), &crew), other.join().unwrap()];
+        let gone = ends.iter().filter(|end| **end == End::Gone).count();
+        assert!(crew.0.get() >= gone, "{ends:?}");
+        assert!(!ends.contains(&End::Ended), "there are items for both");
+        drop(feed.clear());
+    });
+}
+
+/// Two shares, of which the one takes over what the other has pulled ahead, or pulls itself.
+#[test]
+fn rule_23_each_item_of_a_feed_is_had_once() {
+    explore(|| {
+        let (feed, dropped, over) = feed(3, 2);
+        let crew = Arc::new(Posts::default());
+        let other = thread::spawn({
+            let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
+            move || work(&feed, &crew)
+        });
+        work(&feed, &crew);
+        join([other]);
+        // Whoever goes away leaves the rest to the other.
+        assert_eq!((dropped.get(), over.get()), (3, 1));
+        assert_eq!(feed.total(), (3, true));
+    });
+}
+
+/// One wants no more items as another pulls one: the iterator is dropped by one of the two, and not kept
+/// until the end. What it may hold, somebody may wait for.
+#[test]
+fn rule_04_an_iterator_that_is_not_needed_any_more_is_dropped_by_the_one_who_has_it() {
+    exhaust(|| {
+        let (feed, dropped, over) = feed(2, 1);
+        let crew = Arc::new(Posts::default());
+        let other = thread::spawn({
+            let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
+            move || {
+                let mut desk = feed.desk();
+                ask(&feed, &mut desk, &crew);
+                feed.leave(desk);
+            }
+        });
+        assert!(feed.stop().is_none());
+        join([other]);
+        assert_eq!(over.get(), 1, "the iterator is kept");
+        assert!(feed.has_ended() && dropped.get() <= 1);
+        assert!(feed.clear().is_empty());
+    });
+}
