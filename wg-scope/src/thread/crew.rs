@@ -35,8 +35,9 @@ pub(super) trait Work: Sync {
     fn has_more(&self) -> bool;
 
     /// How many items are handled, or about so many. Reads counters, and nothing of the user's: it may be
-    /// asked as long as the work is there, wherever that is.
-    fn done(&self) -> u64;
+    /// asked as long as the work is there, wherever that is. Waits for nobody, and is None where it would
+    /// have to.
+    fn done(&self) -> Option<u64>;
 }
 
 impl<W: Work + ?Sized> Work for &W {
@@ -48,7 +49,7 @@ impl<W: Work + ?Sized> Work for &W {
         (**self).has_more()
     }
 
-    fn done(&self) -> u64 {
+    fn done(&self) -> Option<u64> {
         (**self).done()
     }
 }
@@ -261,8 +262,8 @@ impl<'scope, W: Work + Send + 'scope> Run for Crew<'scope, W> {
         self.has_posted.load(Ordering::Relaxed)
     }
 
-    fn done(&self) -> u64 {
-        self.state.lock().work.as_ref().map_or(0, |work| work.done())
+    fn done(&self) -> Option<u64> {
+        self.state.try_lock()?.work.as_ref().map_or(Some(0), |work| work.done())
     }
 
     fn info(&self, index: u64) -> TaskInfo {

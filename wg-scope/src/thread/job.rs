@@ -108,10 +108,10 @@ pub(super) trait Run: Send + Sync {
         true
     }
 
-    /// How much of it those have done who share it. It is asked under the queue's lock, which nobody asks
-    /// for who has a lock that this takes; and at any time, also after the end.
-    fn done(&self) -> u64 {
-        0
+    /// How much of it those have done who share it. It is asked under the queue's lock, at any time, also
+    /// after the end; and waits for nobody: None where it would have to.
+    fn done(&self) -> Option<u64> {
+        Some(0)
     }
 
     /// Has a task looked after again that waits for something.
@@ -207,9 +207,9 @@ impl Job {
     }
 
     /// How much of it those have done who share it.
-    pub(super) fn done(&self) -> u64 {
+    pub(super) fn done(&self) -> Option<u64> {
         match self {
-            Job::Once(_) | Job::Future(_) => 0,
+            Job::Once(_) | Job::Future(_) => Some(0),
             Job::Often(job) => job.done(),
         }
     }

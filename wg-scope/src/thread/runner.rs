@@ -64,9 +64,11 @@ impl Client for Shared {
     }
 }
 
-/// How often the thread that leaves a scope looks whether all has ended before it falls asleep. In
-/// models it does not: where threads take turns in all orders, this is one of them.
+/// How often the thread that leaves a scope looks whether all has ended before it falls asleep: first at
+/// once, and then after letting others have the core. In models it does not: where threads take turns in
+/// all orders, this is one of them.
 const SPINS: usize = times(102) - times(2);
+const YIELDS: usize = times(34) - times(2);
 
 /// How often a runner lets others have its core, and looks again, before it goes away; not in models.
 const LOOKS: usize = times(34) - times(2);
@@ -147,14 +149,14 @@ pub(super) fn finish(scope: &Arc<Shared>) {
     std::mem::forget(bomb);
 }
 
-/// Waits for what the last of many small tasks takes, which is less than falling asleep does. Returns
-/// whether all have ended.
+/// Waits for what the last of many small tasks takes, which is less than falling asleep and being woken
+/// does. Returns whether all have ended.
 fn is_about_to_end(scope: &Shared) -> bool {
-    for () in repeat_n((), SPINS) {
+    for look in 0..SPINS + YIELDS {
         if scope.group.count() == 0 {
             return true;
         }
-        std::hint::spin_loop();
+        if look < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
     }
     false
 }

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use wg_core::sync::{AtomicBool, Mutex, Ordering, UnsafeCell, wait_a_little};
+use wg_core::sync::{AtomicBool, Mutex, Ordering, UnsafeCell, times, wait_a_little};
 
 use super::barrier::Barrier;
 
@@ -34,6 +34,9 @@ struct Biased<T> {
 
 // SAFETY: By reference it hands the value to one at a time, from one thread to the next.
 unsafe impl<T: Send> Sync for Biased<T> {}
+
+/// How often the owner looks whether another's turn is over before it goes to sleep.
+const PATIENCE: usize = times(128);
 
 /// What the lock is about, and its two ends.
 pub(in crate::thread) fn biased<T>(value: T) -> (Owner<T>, Other<T>) {
@@ -82,7 +85,15 @@ impl<T> Owner<T> {
     #[cold]
     fn take_back<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
         let lock = &*self.0;
-        let _turn = lock.turn.lock();
+        // Another's turn is brief, but for the barrier: to sleep until then, and be woken, takes longer.
+        let turn = (0..PATIENCE).find_map(|round| {
+            let turn = lock.turn.try_lock();
+            if turn.is_none() {
+                wait_a_little(round);
+            }
+            turn
+        });
+        let _turn = turn.unwrap_or_else(|| lock.turn.lock());
         // ORDERING: Relaxed. Others read and write it in their turns.
         lock.is_revoked.store(false, Ordering::Relaxed);
         // SAFETY: Others touch the value in their turns only, and this one is the owner's.

@@ -46,7 +46,12 @@ pub(in crate::thread) struct Seats<T> {
     ahead: usize,
     /// How many items those have finished who have left.
     finished: u64,
+    /// How many take items over, which may lie on no desk meanwhile.
+    moving: usize,
 }
+
+/// A desk on which something lay.
+pub(in crate::thread) struct Found<T>(Arc<Seat<T>>);
 
 /// Batches that took less than this are too small, and too large from ten times this on.
 const BRIEF: Duration = Duration::from_micros(40);
@@ -121,7 +126,7 @@ impl<T> Desk<T> {
 
 impl<T> Seats<T> {
     pub(in crate::thread) const fn new() -> Self {
-        Seats { seats: Vec::new(), ahead: 0, finished: 0 }
+        Seats { seats: Vec::new(), ahead: 0, finished: 0, moving: 0 }
     }
 
     pub(in crate::thread) fn add(&mut self) -> Desk<T> {
@@ -164,7 +169,7 @@ impl<T> Seats<T> {
     }
 
     pub(in crate::thread) fn has_items(&self) -> bool {
-        self.ahead > 0 && self.seats.iter().any(|seat| seat.lying.len() > 0)
+        self.moving > 0 || self.ahead > 0 && self.seats.iter().any(|seat| seat.lying.len() > 0)
     }
 
     /// How many items were finished, or a few less.
@@ -173,27 +178,30 @@ impl<T> Seats<T> {
         self.finished + self.seats.iter().map(those).sum::<u64>()
     }
 
-    /// Takes an item over from another desk, and moves some more to this one: who sits there may be
-    /// blocked.
-    pub(in crate::thread) fn take_over(&mut self, desk: &mut Desk<T>) -> Option<(usize, T)> {
+    /// Finds a desk on which something lies, for one who takes that over. That is entered until
+    /// [`moved`](Self::moved).
+    pub(in crate::thread) fn find(&mut self, desk: &mut Desk<T>) -> Option<Found<T>> {
         if self.ahead == 0 {
             return None;
         }
-        for seat in self.seats.iter().filter(|seat| seat.lying.len() > 0) {
-            let item = seat.items.with(|theirs| {
-                let item = theirs.take()?;
-                for _ in 0..theirs.len() / 2 {
-                    theirs.take().into_iter().for_each(|(index, item)| desk.put(index, item));
-                }
-                Some(item)
-            });
-            if let Some(item) = item.flatten() {
-                desk.begin();
-                self.mark(desk, true);
-                return Some(item);
-            }
-        }
-        None
+        let found = self.seats.iter().find(|seat| seat.lying.len() > 0)?;
+        let found = Found(Arc::clone(found));
+        self.moving += 1;
+        self.mark(desk, true);
+        Some(found)
+    }
+
+    /// Enters that nothing is being taken over any more of what was found.
+    pub(in crate::thread) fn moved(&mut self) {
+        self.moving -= 1;
+    }
+
+    /// Takes an item over from another desk, if something lies on one, and moves some more to this one.
+    pub(in crate::thread) fn take_over(&mut self, desk: &mut Desk<T>) -> Option<(usize, T)> {
+        let found = self.find(desk)?;
+        let item = found.take_over(desk);
+        self.moved();
+        item
     }
 
     /// Takes back all items that are not begun.
@@ -204,5 +212,22 @@ impl<T> Seats<T> {
             all.unwrap_or_default()
         };
         self.seats.iter().filter(|seat| seat.lying.len() > 0).flat_map(all)
+    }
+}
+
+impl<T> Found<T> {
+    /// Takes an item over, and moves some more to this desk: who sits there may be blocked. None if others
+    /// were faster.
+    pub(in crate::thread) fn take_over(&self, desk: &mut Desk<T>) -> Option<(usize, T)> {
+        let item = self.0.items.with(|theirs| {
+            let item = theirs.take()?;
+            for _ in 0..theirs.len() / 2 {
+                theirs.take().into_iter().for_each(|(index, item)| desk.put(index, item));
+            }
+            Some(item)
+        });
+        let item = item.flatten()?;
+        desk.begin();
+        Some(item)
     }
 }

@@ -23,7 +23,7 @@ use wg_core::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, times};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
 use crate::thread::crew::barrier::Barrier;
-use crate::thread::crew::desk::{Desk, Seats};
+use crate::thread::crew::desk::{Desk, Found, Seats};
 
 /// The items of a fan-out.
 pub(in crate::thread) struct Feed<I: Iterator> {
@@ -65,10 +65,10 @@ struct Calls {
     finished: AtomicU64,
 }
 
-/// How often a share looks whether the iterator is back before it goes away: first at once, because
-/// pulling an item seldom takes long, and so do the items that lie on other desks, most of the time; and
-/// then after letting others have the core, among them perhaps the one who pulls. Coming back costs much
-/// more. As who looks disturbs the one who pulls, some time passes between two looks.
+/// How often a share looks whether the iterator is back before it takes over what lies on other desks, or
+/// goes away: first at once, because pulling an item seldom takes long, and so do the items that lie there,
+/// most of the time; and then after letting others have the core, among them perhaps the one who pulls.
+/// Coming back costs much more. As who looks disturbs the one who pulls, some time passes between two looks.
 const SPINS: usize = times(64);
 const LOOK: usize = times(16);
 const PATIENCE: usize = SPINS + times(16);
@@ -199,9 +199,10 @@ impl<I: Iterator> Feed<I> {
         self.seats.lock().has_items()
     }
 
-    /// How many items were finished, or a few less.
-    pub(in crate::thread) fn done(&self) -> u64 {
-        self.seats.lock().finished()
+    /// How many items were finished, or a few less. None if somebody is at the desks: who asks for this
+    /// waits for nobody.
+    pub(in crate::thread) fn done(&self) -> Option<u64> {
+        self.seats.try_lock().map(|seats| seats.finished())
     }
 
     /// Whether somebody goes away, or wants no more items, who may not see that an item was laid down just
@@ -240,7 +241,7 @@ impl<I: Iterator> Feed<I> {
         if self.pulls_ahead && self.most > 1 {
             desk.adapt();
         }
-        let mut looks = 0;
+        let (mut looks, mut before) = (0, 0);
         loop {
             let mut source = self.source.try_lock();
             let room = source.as_mut().map_or(0, |source| self.take_room(source, desk));
@@ -257,13 +258,22 @@ impl<I: Iterator> Feed<I> {
                 }
                 continue;
             }
-            if has_ended || looks >= SPINS {
+            if has_ended || looks >= PATIENCE {
                 let mut seats = self.seats.lock();
                 if has_ended && !seats.has_items() {
                     return Claim::Ended;
                 }
-                let item = if looks >= SPINS { seats.take_over(desk) } else { None };
-                if let Some((index, item)) = item {
+                let left = seats.laid_down();
+                if looks == 0 {
+                    before = left;
+                }
+                // Where half of it was begun meanwhile, the rest will be as well, before it were here.
+                if looks >= PATIENCE && (1..=before / 2).contains(&left) {
+                    (looks, before) = (SPINS, left);
+                }
+                let found = if looks >= PATIENCE { seats.find(desk) } else { None };
+                drop(seats);
+                if let Some((index, item)) = found.and_then(|found| self.take_over(&found, desk)) {
                     return Claim::Item(index, item);
                 }
             }
@@ -277,6 +287,18 @@ impl<I: Iterator> Feed<I> {
                 return Claim::NotNow;
             }
         }
+    }
+
+    /// Takes an item over, and perhaps more. Not under the lock of the desks, as that may need the heavy
+    /// side of a barrier.
+    fn take_over(
+        &self,
+        found: &Found<I::Item>,
+        desk: &mut Desk<I::Item>,
+    ) -> Option<(usize, I::Item)> {
+        let item = found.take_over(desk);
+        self.seats.lock().moved();
+        item
     }
 
     /// Takes room for a batch of items, if there is an iterator, and room for one more. Returns for how
@@ -389,9 +411,10 @@ impl<I: Iterator> Feed<I> {
         thrown
     }
 
-    /// Drops all that nobody claimed, one by one, and returns what their drops have thrown.
+    /// Drops all that nobody claimed, one by one, and returns what their drops have thrown. To be called when
+    /// there are no shares.
     pub(in crate::thread) fn clear(&self) -> Vec<Payload> {
-        let mut thrown: Vec<_> = self.stop().into_iter().collect();
+        let mut thrown: Vec<_> = self.drop_iterator().into_iter().collect();
         let seats = std::mem::replace(&mut *self.seats.lock(), Seats::new());
         for item in seats.recall() {
             thrown.extend(drop_caught(item).err());

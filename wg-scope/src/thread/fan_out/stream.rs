@@ -287,7 +287,7 @@ where
         }
     }
 
-    fn done(&self) -> u64 {
+    fn done(&self) -> Option<u64> {
         self.feed.done()
     }
 }

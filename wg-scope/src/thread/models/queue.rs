@@ -38,8 +38,8 @@ struct Shared(Arc<Count>);
 impl Run for Shared {
     fn run(&self, _: u64) {}
 
-    fn done(&self) -> u64 {
-        self.0.get() as u64
+    fn done(&self) -> Option<u64> {
+        Some(self.0.get() as u64)
     }
 
     fn info(&self, index: u64) -> TaskInfo {

@@ -99,10 +99,10 @@ impl Entry {
     }
 
     /// How much of it those have done who share it.
-    pub(super) fn done(&self) -> u64 {
+    pub(super) fn done(&self) -> Option<u64> {
         match self {
-            Entry::Task(..) => 0,
-            Entry::Other(other) => other.job.as_ref().map_or(0, Job::done),
+            Entry::Task(..) => Some(0),
+            Entry::Other(other) => other.job.as_ref().map_or(Some(0), Job::done),
         }
     }
 

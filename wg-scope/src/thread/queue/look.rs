@@ -46,7 +46,8 @@ impl Queue {
         // Those who share something seldom take shares, and go on all the same.
         let first = inner.lists.entries.iter().find(|entry| entry.is_wanted());
         let waits = inner.ahead() > 0 || first.is_some();
-        let done = first.map_or(0, Entry::done);
+        // Where that is not to be known now, it will be at the next look.
+        let done = first.map_or(Some(0), Entry::done).unwrap_or(inner.seen_done);
         let seen_done = mem::replace(&mut inner.seen_done, done);
         let pieces = done.wrapping_sub(seen_done).div_ceil(PIECES);
         if !inner.can_take() || !waits {

@@ -150,7 +150,7 @@ where
         self.post.enlist_one()
     }
 
-    fn done(&self) -> u64 {
+    fn done(&self) -> Option<u64> {
         self.post.taken()
     }
 }

@@ -211,9 +211,10 @@ impl<J, R> Post<J, R> {
         self.enlist(&mut self.inlet.lock(), 1) > 0
     }
 
-    /// How many jobs were taken by workers.
-    pub(in crate::thread) fn taken(&self) -> u64 {
-        self.inlet.lock().taken
+    /// How many jobs were taken by workers. None if somebody is at the inlet: who asks for this waits for
+    /// nobody.
+    pub(in crate::thread) fn taken(&self) -> Option<u64> {
+        self.inlet.try_lock().map(|inlet| inlet.taken)
     }
 
     /// How many more workers would find something to do. They count as on the way.
