@@ -152,11 +152,17 @@ pub(super) fn finish(scope: &Arc<Shared>) {
 /// Waits for what the last of many small tasks takes, which is less than falling asleep and being woken
 /// does. Returns whether all have ended.
 fn is_about_to_end(scope: &Shared) -> bool {
-    for look in 0..SPINS + YIELDS {
+    for () in repeat_n((), SPINS) {
         if scope.group.count() == 0 {
             return true;
         }
-        if look < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+        std::hint::spin_loop();
+    }
+    for () in repeat_n((), YIELDS) {
+        if scope.group.count() == 0 {
+            return true;
+        }
+        std::thread::yield_now();
     }
     false
 }
