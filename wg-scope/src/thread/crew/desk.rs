@@ -169,7 +169,7 @@ impl<T> Seats<T> {
     }
 
     pub(in crate::thread) fn has_items(&self) -> bool {
-        self.moving > 0 || self.ahead > 0 && self.seats.iter().any(|seat| seat.lying.len() > 0)
+        self.ahead > 0 && self.seats.iter().any(|seat| seat.lying.len() > 0)
     }
 
     /// How many items were finished, or a few less.
@@ -191,9 +191,16 @@ impl<T> Seats<T> {
         Some(found)
     }
 
-    /// Enters that nothing is being taken over any more of what was found.
-    pub(in crate::thread) fn moved(&mut self) {
+    /// Enters that nothing is being taken over any more of what was found. Returns whether all lies on the
+    /// desks again.
+    pub(in crate::thread) fn moved(&mut self) -> bool {
         self.moving -= 1;
+        self.moving == 0
+    }
+
+    /// Whether something is being taken over, which may lie on no desk meanwhile.
+    pub(in crate::thread) fn is_moving(&self) -> bool {
+        self.moving > 0
     }
 
     /// Takes an item over from another desk, if something lies on one, and moves some more to this one.

@@ -181,8 +181,8 @@ impl<I: Iterator> Feed<I> {
         self.calls.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Whether a share would find something to do. If not, because the iterator is in use, one more
-    /// is posted when it is free.
+    /// Whether a share would find something to do. If not, because the iterator is in use, or items are
+    /// being taken over, one more is posted when that is done.
     pub(in crate::thread) fn has_more(&self) -> bool {
         match self.source.try_lock() {
             Some(source) if source.items.is_some() => return true,
@@ -196,7 +196,12 @@ impl<I: Iterator> Feed<I> {
                 }
             }
         }
-        self.seats.lock().has_items()
+        let seats = self.seats.lock();
+        let (lies, moves) = (seats.has_items(), seats.is_moving());
+        if !lies && moves {
+            self.calls.gone.fetch_add(1, Ordering::Relaxed);
+        }
+        lies
     }
 
     /// How many items were finished, or a few less. None if somebody is at the desks: who asks for this
@@ -260,7 +265,7 @@ impl<I: Iterator> Feed<I> {
             }
             if has_ended || looks >= PATIENCE {
                 let mut seats = self.seats.lock();
-                if has_ended && !seats.has_items() {
+                if has_ended && !seats.has_items() && !seats.is_moving() {
                     return Claim::Ended;
                 }
                 let left = seats.laid_down();
@@ -273,7 +278,8 @@ impl<I: Iterator> Feed<I> {
                 }
                 let found = if looks >= PATIENCE { seats.find(desk) } else { None };
                 drop(seats);
-                if let Some((index, item)) = found.and_then(|found| self.take_over(&found, desk)) {
+                let item = found.and_then(|found| self.take_over(&found, desk, crew));
+                if let Some((index, item)) = item {
                     return Claim::Item(index, item);
                 }
             }
@@ -295,9 +301,13 @@ impl<I: Iterator> Feed<I> {
         &self,
         found: &Found<I::Item>,
         desk: &mut Desk<I::Item>,
+        crew: &dyn Posting,
     ) -> Option<(usize, I::Item)> {
         let item = found.take_over(desk);
-        self.seats.lock().moved();
+        // ORDERING: Relaxed. Those who went because of this did so under this lock.
+        let all_lies = self.seats.lock().moved();
+        let gone = if all_lies { self.calls.gone.swap(0, Ordering::Relaxed) } else { 0 };
+        crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
         item
     }
 
