@@ -9,7 +9,8 @@
 //!    lets the iterator go, first, and looks then whether somebody has gone. So an iterator that blocks
 //!    strands nothing that others could begin, and nobody goes away from one that is free. In the same way
 //!    one who wants no more to be pulled drops the iterator, or has it dropped by the one who has it. The
-//!    barrier that is needed between the two is left to who calls, where that can be.
+//!    barrier that is needed between the two is left to who calls, where that can be. Items that are taken
+//!    over may lie on neither desk for one who looks at both: who goes away meanwhile has said so as well.
 //! 3. Where there is a limit, no more items than that are pulled and not finished, and no share pulls
 //!    more than its part of them. Who takes the iterator takes room for a batch, and says how many of its
 //!    items are finished since it was last there. Others count those only where there seems to be no
@@ -53,7 +54,7 @@ struct Source<I> {
 
 /// What is read at each pull, and hardly ever written.
 struct Calls {
-    /// How many shares went away because the iterator was in use.
+    /// How many shares went away because the iterator was in use, or items were being taken over.
     gone: AtomicU64,
     /// Whether nothing more is to be pulled, and the iterator to be dropped.
     stopped: AtomicBool,
