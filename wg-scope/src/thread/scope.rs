@@ -1,12 +1,14 @@
 //! The scope.
 
 use std::fmt;
+use std::iter::repeat_n;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::thread::yield_now;
 use std::time::Duration;
 
-use wg_core::sync::{current, now};
+use wg_core::sync::{current, now, times};
 
 use super::blocks::Counted;
 use super::cell::{self, Claim};
@@ -31,6 +33,10 @@ use crate::task_info::{Label, OwnName, Site, Tag};
 
 /// The line that spawned a task.
 type Line = &'static Location<'static>;
+
+/// How often whoever waits for room lets others have the core, and looks again, before it falls asleep; not
+/// in models.
+const YIELDS: usize = times(6) - times(2);
 
 /// How long whoever waits for room sleeps before it looks itself, at first and at most, where it is
 /// woken when there is much and not when there is some.
@@ -336,6 +342,16 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         let queue = &self.shared.queue;
         if queue.has_room(None) {
             return Ok(());
+        }
+        // Falling asleep and being woken takes longer than many a task.
+        for () in repeat_n((), YIELDS) {
+            yield_now();
+            if self.is_cancelled() {
+                break;
+            }
+            if queue.has_room(None) {
+                return Ok(());
+            }
         }
         let mut look = LOOK;
         loop {
