@@ -2,8 +2,10 @@
 //!
 //! One for the process. A scope asks for a runner when it queues a task and has fewer than there
 //! are cores; a thread that is free, or a new one while there are fewer than cores, attaches to it
-//! and works its queue off. Requests that find no thread wait in a line; each scope's own thread
-//! works its queue in any case, so nothing depends on the line being served.
+//! and works its queue off. One that was at work just now, and is awake, comes a little later, as if it had
+//! to be woken: a scope with little to do has ended by then, and it would be in the way. Requests that find
+//! no thread wait in a line; each scope's own thread works its queue in any case, so nothing depends on the
+//! line being served.
 //!
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
 //! looks after that: while runners are lent it looks, about every millisecond, whether some scope
@@ -57,6 +59,13 @@ pub(super) enum Progress {
 
 /// How long a thread stays that nobody asks for.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How often a runner that has come back looks whether somebody asks for it, before it falls asleep.
+const LOOKS: usize = sync::times(34) - sync::times(2);
+
+/// How long it leaves a request to the scope that made it: one with little to do has ended by then, and would
+/// only be held up. To be woken takes about as long.
+const HEAD_START: Duration = Duration::from_micros(10);
 
 /// How often the sentinel looks; and how soon again where it has seen a scope's runners blocked, and is
 /// not sure yet, or was woken a moment ago.
@@ -119,7 +128,9 @@ pub(super) struct Pool {
 }
 
 struct Inner {
-    requests: VecDeque<Arc<dyn Client>>,
+    requests: VecDeque<Request>,
+    /// How many requests there have been.
+    requested: u64,
     /// Threads that sleep and were not called; those that were called and have not woken up yet; those
     /// that were created and have not begun; and all there are.
     idle: usize,
@@ -129,6 +140,12 @@ struct Inner {
     lent: BTreeMap<u64, Lent>,
     next: u64,
     sentinel: Sentinel,
+}
+
+/// A scope's wish for a runner.
+struct Request {
+    client: Arc<dyn Client>,
+    number: u64,
 }
 
 /// A thread that counts as one that works for a scope, though it was not lent.
@@ -166,6 +183,7 @@ impl Inner {
     const fn new() -> Self {
         Inner {
             requests: VecDeque::new(),
+            requested: 0,
             idle: 0,
             coming: 0,
             created: 0,
@@ -184,10 +202,17 @@ impl Inner {
         place
     }
 
+    fn request(&mut self, client: Arc<dyn Client>) {
+        let number = self.requested;
+        self.requested += 1;
+        self.requests.push_back(Request { client, number });
+    }
+
     /// Every scope that has or wants a runner, once each.
     fn scopes(&self) -> Vec<Arc<dyn Client>> {
-        let mut scopes: Vec<_> =
-            self.lent.values().map(|lent| &lent.client).chain(&self.requests).cloned().collect();
+        let lent = self.lent.values().map(|lent| &lent.client);
+        let requests = self.requests.iter().map(|request| &request.client);
+        let mut scopes: Vec<_> = lent.chain(requests).cloned().collect();
         scopes.sort_unstable_by_key(address);
         scopes.dedup_by(|a, b| address(a) == address(b));
         scopes
@@ -225,7 +250,7 @@ impl Pool {
     /// whether one may come.
     pub(super) fn lend(&'static self, client: Arc<dyn Client>) -> bool {
         let mut inner = self.inner.lock();
-        inner.requests.push_back(client);
+        inner.request(client);
         let mut wakes = false;
         match inner.sentinel {
             Sentinel::Awake => {}
@@ -260,8 +285,8 @@ impl Pool {
         }
         let requests = std::mem::take(&mut inner.requests);
         drop(inner);
-        for client in requests {
-            client.refuse();
+        for request in requests {
+            request.client.refuse();
         }
         true
     }
@@ -269,7 +294,7 @@ impl Pool {
     /// Takes back what the scope at this address, which ends, has asked for.
     pub(super) fn withdraw(&self, scope: *const ()) {
         let mut inner = self.inner.lock();
-        inner.requests.retain(|client| address(client) != scope);
+        inner.requests.retain(|request| address(&request.client) != scope);
     }
 
     /// Sees that requests find a thread, as long as there are fewer than `most`; `added` of them are
@@ -323,14 +348,28 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.created -= 1;
         let mut deadline = now() + KEEP_ALIVE;
+        // How many looks are left before it falls asleep, as far as it is awake by itself; and what it saw last.
+        let (mut looks, mut seen) = (0, None);
         loop {
-            if let Some(client) = inner.requests.pop_front() {
+            let first = inner.requests.front().map(|request| request.number);
+            if looks > 0 && (first.is_none() || first != seen) {
+                looks = if first.is_some() { LOOKS } else { looks - 1 };
+                seen = first;
+                drop(inner);
+                let since = first.map(|_| now());
+                std::thread::yield_now();
+                while since.is_some_and(|since| now() < since + HEAD_START) {
+                    std::thread::yield_now();
+                }
+                inner = self.inner.lock();
+            } else if let Some(Request { client, .. }) = inner.requests.pop_front() {
                 let place = inner.enter(&client, &probe);
                 drop(inner);
                 client.work();
                 self.leave(place);
                 inner = self.inner.lock();
                 deadline = now() + KEEP_ALIVE;
+                (looks, seen) = (LOOKS, None);
             } else if now() < deadline {
                 inner.idle += 1;
                 inner = self.asked.wait_until(inner, deadline);
@@ -463,7 +502,7 @@ impl Pool {
             if !client.ask(add) {
                 continue;
             }
-            inner.requests.extend(std::iter::repeat_n(client, add));
+            std::iter::repeat_n(client, add).for_each(|client| inner.request(client));
             wanted += add.max(asked).min(most);
             added += add;
         }

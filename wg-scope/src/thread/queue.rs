@@ -467,6 +467,17 @@ impl Queue {
         (next, follow, stays)
     }
 
+    /// Takes the next task for a runner that has nothing, if one may begin; and says whether the scope has
+    /// ended.
+    pub(super) fn next_or_over(&self, hand: &OwnHand) -> (Option<Next>, bool) {
+        let mut inner = self.lock_to_take();
+        let next = inner.take(Some(hand));
+        let (is_over, left) = (inner.is_over, inner.leave(&self.inlet));
+        drop(inner);
+        drop(left);
+        (next, is_over)
+    }
+
     /// Enters that a runner has waited in vain for those who are likely to come.
     pub(super) fn expect_nobody(&self) {
         self.lock().expects = false;

@@ -74,16 +74,17 @@ const YIELDS: usize = times(34) - times(2);
 const LOOKS: usize = times(34) - times(2);
 
 /// Waits a little for whoever queues tasks: going away and being called back takes longer than many a
-/// task. Also where the scope has ended meanwhile: if scopes come one after the other, each with so
-/// little that its own thread does all, whoever would come for the next would only be in the way; what
-/// is still there a little later finds a thread that is awake.
+/// task.
 fn linger(scope: &Arc<Shared>, hand: &OwnHand) -> Option<Next> {
     for () in repeat_n((), LOOKS) {
         std::thread::yield_now();
         scope.queue.gather();
-        let (next, _) = scope.queue.next(None, Some(hand));
+        let (next, is_over) = scope.queue.next_or_over(hand);
         if next.is_some() {
             return next;
+        }
+        if is_over {
+            break;
         }
     }
     scope.queue.expect_nobody();
