@@ -178,7 +178,7 @@ fn wg_scope_imports_follow_the_arrows() {
         &["future_task"],
         &["handle", "entry", "crew"],
         &["scope"],
-        &["steer", "try_scope", "permits"],
+        &["steer", "try_scope", "permits", "ready"],
         &["spawn_future"],
         &["fan_out", "workers"],
         &["delivery"],

@@ -31,6 +31,7 @@ mod crew;
 mod fan_out;
 mod workers;
 mod permits;
+mod ready;
 mod try_results;
 mod results;
 mod spawner;

@@ -426,63 +426,6 @@ impl Queue {
         jobs
     }
 
-    /// Gives back what ran before, and takes the next task, if one may begin. Where there are many,
-    /// more of them go into `hand`.
-    pub(super) fn next(
-        &self,
-        before: Option<Begun>,
-        hand: Option<&OwnHand>,
-    ) -> (Option<Next>, Follow) {
-        let mut inner = self.lock_to_take();
-        let ended = before.map(|begun| inner.end(begun));
-        let next = inner.take(hand);
-        let follow = inner.after(before, &self.inlet);
-        drop(inner);
-        // A name may be the last to be let go of.
-        drop(ended);
-        (next, follow)
-    }
-
-    /// As [`next`](Self::next), for a runner, which goes away if there is nothing, and nobody is
-    /// likely to come soon with something. Returns whether it stays.
-    pub(super) fn next_or_detach(
-        &self,
-        before: Option<Begun>,
-        hand: &OwnHand,
-    ) -> (Option<Next>, Follow, bool) {
-        let mut inner = self.lock_to_take();
-        let ended = before.map(|begun| inner.end(begun));
-        let mut next = inner.take(Some(hand));
-        if next.is_none() && !inner.expects {
-            self.inlet.shut(&mut inner);
-            next = inner.take(Some(hand));
-        }
-        let stays = next.is_some() || inner.expects;
-        if !stays {
-            inner.runners -= 1;
-        }
-        let follow = inner.after(before, &self.inlet);
-        drop(inner);
-        drop(ended);
-        (next, follow, stays)
-    }
-
-    /// Takes the next task for a runner that has nothing, if one may begin; and says whether the scope has
-    /// ended.
-    pub(super) fn next_or_over(&self, hand: &OwnHand) -> (Option<Next>, bool) {
-        let mut inner = self.lock_to_take();
-        let next = inner.take(Some(hand));
-        let (is_over, left) = (inner.is_over, inner.leave(&self.inlet));
-        drop(inner);
-        drop(left);
-        (next, is_over)
-    }
-
-    /// Enters that a runner has waited in vain for those who are likely to come.
-    pub(super) fn expect_nobody(&self) {
-        self.lock().expects = false;
-    }
-
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
         self.lock().enter(task.into(), Place::Own)

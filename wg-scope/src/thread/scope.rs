@@ -1,30 +1,22 @@
 //! The scope.
 
 use std::fmt;
-use std::iter::repeat_n;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
-use std::thread::yield_now;
-use std::time::Duration;
-
-use wg_core::sync::{current, now, times};
 
 use super::blocks::Counted;
 use super::cell::{self, Claim};
 use super::crew::{Crew, Work};
 use super::entry::Entry;
-use super::frame;
 use super::future::Await;
 use super::handle::Task;
 use super::job::{Job, Run};
 use super::large::{Unboxing, Value, boxed, is_large};
 use super::shared::Shared;
 use super::todo::Todo;
-use super::wait::{Vain, wait};
-use crate::cause::{Cause, Stopped};
+use crate::cause::Cause;
 use crate::closing::{split, unwinding};
-use crate::context::{self, Role};
 use crate::ledger::Unwind;
 use crate::options::{Options, options};
 use crate::policy::Policy;
@@ -33,15 +25,6 @@ use crate::task_info::{Label, OwnName, Site, Tag};
 
 /// The line that spawned a task.
 type Line = &'static Location<'static>;
-
-/// How often whoever waits for room lets others have the core, and looks again, before it falls asleep; not
-/// in models.
-const YIELDS: usize = times(6) - times(2);
-
-/// How long whoever waits for room sleeps before it looks itself, at first and at most, where it is
-/// woken when there is much and not when there is some.
-const LOOK: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(16);
 
 /// Forgets all of a future but what its handle has to know.
 #[expect(unsafe_code, reason = "to become a trait object is not safe where there is no `Arc`")]
@@ -316,55 +299,6 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         tasks.into_iter().map(start).collect()
     }
 
-    /// Waits until a task that is spawned now would not have to wait for room.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`] if the scope is cancelled.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks while as many tasks wait as the limit lets run; never in a scope without a limit. From a
-    /// limit of 8 on it sleeps until half of those that wait have begun, or some milliseconds.
-    pub fn ready(&self) -> Result<(), Stopped> {
-        if self.is_cancelled() {
-            return Err(context::tell(self.shared.stopped()));
-        }
-        if !self.shared.is_limited() {
-            return Ok(());
-        }
-        self.await_room()?;
-        // The cancel itself may have made the room.
-        self.check()
-    }
-
-    fn await_room(&self) -> Result<(), Stopped> {
-        let queue = &self.shared.queue;
-        if queue.has_room(None) {
-            return Ok(());
-        }
-        // Falling asleep and being woken takes longer than many a task.
-        for () in repeat_n((), YIELDS) {
-            yield_now();
-            if self.is_cancelled() {
-                break;
-            }
-            if queue.has_room(None) {
-                return Ok(());
-            }
-        }
-        let mut look = LOOK;
-        loop {
-            let room = || queue.has_room(Some(&current())).then_some(());
-            let until = queue.calls_late().then(|| now() + look);
-            match wait(&self.shared, until, |_| room()) {
-                Ok(()) => return Ok(()),
-                Err(Vain::Stopped(stopped)) => return Err(stopped),
-                Err(Vain::TimedOut) => look = (look * 2).min(LONGEST),
-            }
-        }
-    }
-
     /// Starts a task, waiting for room where that is due.
     pub(super) fn start<F, T, S>(&'scope self, site: Line, task: F, settle: S) -> Task<'scope, T>
     where
@@ -391,14 +325,6 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     {
         self.make_room();
         self.queue_tagged(OwnName::new(name, site, self.shared.spawns()), task, settle)
-    }
-
-    /// Waits for room, in the body of a limited scope.
-    pub(super) fn make_room(&self) {
-        if self.shared.is_limited() && frame::role_in(&self.shared) == Some(Role::Body) {
-            // If the scope was cancelled, the task is dropped when its turn comes.
-            let _ = self.await_room();
-        }
     }
 
     fn queue<F, T, S>(&'scope self, site: Line, task: F, settle: S) -> Task<'scope, T>
