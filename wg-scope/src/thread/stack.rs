@@ -22,19 +22,20 @@ sync::thread_local! {
 /// Enters that this thread was made for tasks, with a stack of this size.
 pub(super) fn made(size: Option<NonZeroUsize>) {
     let size = size.map_or(USUAL, NonZeroUsize::get);
-    let _ = STACK.try_with(|stack| stack.set(Stack { base: here(), size }));
+    let _ = STACK.try_with(|stack| stack.set(Stack { base: sync::stack_stands_at(), size }));
 }
 
 /// Enters that what this thread does for scopes begins here.
 pub(super) fn begin() {
-    let _ = STACK.try_with(|stack| stack.set(Stack { base: here(), ..stack.get() }));
+    let _ =
+        STACK.try_with(|stack| stack.set(Stack { base: sync::stack_stands_at(), ..stack.get() }));
 }
 
 /// Whether a task that wants a stack of this size may run in place here. A quarter of a stack may
 /// be in use: the rest is for the task itself.
 pub(super) fn has_room(size: Option<NonZeroUsize>) -> bool {
     let Ok(stack) = STACK.try_with(Cell::get) else { return size.is_none() };
-    let used = if stack.base == 0 { 0 } else { stack.base.abs_diff(here()) };
+    let used = if stack.base == 0 { 0 } else { stack.base.abs_diff(sync::stack_stands_at()) };
     stack.size >= size.map_or(USUAL, NonZeroUsize::get) && !sync::is_used_up(used, stack.size / 4)
 }
 
@@ -48,11 +49,4 @@ pub(super) fn elsewhere(
         made(size);
         call();
     })
-}
-
-/// Returns about where the stack stands.
-#[inline(never)]
-fn here() -> usize {
-    let local = 0_u8;
-    std::ptr::from_ref(std::hint::black_box(&local)).addr()
 }
