@@ -127,11 +127,15 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// Works for a moment.
+    /// Works for a moment. Now and then that is one in which others get the core: not always, as they may
+    /// keep it for milliseconds where it is busy.
     pub fn work(&self) {
         self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
-        std::thread::yield_now();
-        self.worked.fetch_add(1, SeqCst);
+        if self.worked.fetch_add(1, SeqCst) % 8 == 0 {
+            std::thread::yield_now();
+        } else {
+            (0..100).for_each(|_| std::hint::spin_loop());
+        }
         self.now.fetch_sub(1, SeqCst);
     }
 

@@ -247,6 +247,12 @@ pub fn wait_a_little(_: usize) {
     loom::thread::yield_now();
 }
 
+/// Lets others have the core. Returns whether that was nothing but a short wait, as it is here.
+pub fn give_way() -> bool {
+    loom::thread::yield_now();
+    true
+}
+
 /// No thread can be had: loom knows five at the most, so models bring the runners they want.
 pub fn spawn(
     _: String,

@@ -36,7 +36,7 @@ pub use ::shuttle;
 pub use self::forks::{count_fork, forks};
 pub use self::imp::{
     Arc, AtomicBool, AtomicU64, BUCKETS, Condvar, Mutex, MutexGuard, Thread, cores, current,
-    elsewhere, fence, is_used_up, now, park_until, recycles, spawn, times, wait_a_little,
+    elsewhere, fence, give_way, is_used_up, now, park_until, recycles, spawn, times, wait_a_little,
 };
 pub use crate::{array_of, const_fn, global};
 pub use std::sync::atomic::Ordering;

@@ -229,6 +229,12 @@ pub fn wait_a_little(_: usize) {
     shuttle::thread::yield_now();
 }
 
+/// Lets others have the core. Returns whether that was nothing but a short wait, as it is here.
+pub fn give_way() -> bool {
+    shuttle::thread::yield_now();
+    true
+}
+
 /// A fence. Nothing, as shuttle knows one order of all that happens.
 pub fn fence(_: std::sync::atomic::Ordering) {}
 

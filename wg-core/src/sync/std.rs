@@ -1,5 +1,6 @@
 //! The door's side towards `std`.
 
+use std::cell::Cell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{PoisonError, TryLockError};
@@ -103,6 +104,30 @@ pub fn wait_a_little(rounds: usize) {
         64..128 => std::thread::yield_now(),
         _ => std::thread::sleep(Duration::from_micros(50)),
     }
+}
+
+/// From when on it is long that others have the core; and for how long a thread keeps it to itself where that
+/// was so twice in a row: once may be a hiccup.
+const LONG: Duration = Duration::from_micros(300);
+const REST: Duration = Duration::from_millis(50);
+
+/// Lets others have the core. Returns whether that is worth doing again: where they keep it for long the cores
+/// have enough to do, and who sleeps and is woken gets one sooner than who gives it away.
+pub fn give_way() -> bool {
+    std::thread_local! {
+        /// Whether the last time was long, and until when the core is kept.
+        static CROWDED: Cell<(bool, Option<Instant>)> = const { Cell::new((false, None)) };
+    }
+    let before = now();
+    let (was_long, until) = CROWDED.get();
+    if until.is_some_and(|until| before < until) {
+        return false;
+    }
+    std::thread::yield_now();
+    let after = now();
+    let is_long = after >= before + LONG;
+    CROWDED.set((is_long, (is_long && was_long).then(|| after + REST)));
+    !is_long
 }
 
 /// Starts a thread that nobody joins.

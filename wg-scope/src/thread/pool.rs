@@ -65,7 +65,7 @@ const LOOKS: usize = sync::times(34) - sync::times(2);
 
 /// How long it leaves a request to the scope that made it: one with little to do has ended by then, and would
 /// only be held up. To be woken takes about as long.
-const HEAD_START: Duration = Duration::from_micros(10);
+const HEAD_START: Duration = Duration::from_micros(20);
 
 /// How often the sentinel looks; and how soon again where it has seen a scope's runners blocked, and is
 /// not sure yet, or was woken a moment ago.

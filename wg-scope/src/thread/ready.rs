@@ -1,10 +1,9 @@
 //! Room in a limited scope: who spawns from its body waits for it.
 
 use std::iter::repeat_n;
-use std::thread::yield_now;
 use std::time::Duration;
 
-use wg_core::sync::{current, now, times};
+use wg_core::sync::{current, give_way, now, times};
 
 use super::frame;
 use super::scope::Scope;
@@ -51,12 +50,15 @@ impl Scope<'_, '_> {
         }
         // Falling asleep and being woken takes longer than many a task.
         for () in repeat_n((), YIELDS) {
-            yield_now();
+            let is_idle = give_way();
             if self.is_cancelled() {
                 break;
             }
             if queue.has_room(None) {
                 return Ok(());
+            }
+            if !is_idle {
+                break;
             }
         }
         let mut look = LOOK;

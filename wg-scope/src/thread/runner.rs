@@ -8,7 +8,7 @@ use std::process::abort;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use wg_core::sync::{current, park_until, times};
+use wg_core::sync::{current, give_way, park_until, times};
 
 use super::frame;
 use super::onward::with_room;
@@ -163,7 +163,9 @@ fn is_about_to_end(scope: &Shared) -> bool {
         if scope.group.count() == 0 {
             return true;
         }
-        std::thread::yield_now();
+        if !give_way() {
+            break;
+        }
     }
     false
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use wg_core::sync::{now, times};
+use wg_core::sync::{give_way, now, times};
 
 pub use self::inlet::Inlet;
 use self::post::{Found, Next, Numbered, Post};
@@ -59,10 +59,14 @@ struct Handling<J, R, F, C> {
 
 /// Looks several times, and lets others have the core before each.
 fn linger<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    repeat_n((), LOOKS).find_map(|()| {
-        std::thread::yield_now();
-        look()
-    })
+    for () in repeat_n((), LOOKS) {
+        let is_idle = give_way();
+        let found = look();
+        if found.is_some() || !is_idle {
+            return found;
+        }
+    }
+    None
 }
 
 impl<J, R, F, C> Handling<J, R, F, C> {
