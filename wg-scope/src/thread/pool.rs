@@ -18,6 +18,7 @@
 //! alive. A thread that cannot be created is done without.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -137,6 +138,8 @@ struct Inner {
     coming: usize,
     created: usize,
     threads: usize,
+    /// Of these, the ones that look for requests before they fall asleep: no more than there are cores.
+    looking: usize,
     lent: BTreeMap<u64, Lent>,
     next: u64,
     sentinel: Sentinel,
@@ -188,6 +191,7 @@ impl Inner {
             coming: 0,
             created: 0,
             threads: 0,
+            looking: 0,
             lent: BTreeMap::new(),
             next: 0,
             sentinel: Sentinel::Absent,
@@ -283,7 +287,7 @@ impl Pool {
         if inner.threads > 0 && inner.sentinel != Sentinel::Absent {
             return false;
         }
-        let requests = std::mem::take(&mut inner.requests);
+        let requests = mem::take(&mut inner.requests);
         drop(inner);
         for request in requests {
             request.client.refuse();
@@ -350,6 +354,7 @@ impl Pool {
         let mut deadline = now() + KEEP_ALIVE;
         // How many looks are left before it falls asleep, as far as it is awake by itself; and what it saw last.
         let (mut looks, mut seen) = (0, None);
+        let mut counts_as_looking = false;
         loop {
             let first = inner.requests.front().map(|request| request.number);
             if looks > 0 && (first.is_none() || first != seen) {
@@ -362,14 +367,20 @@ impl Pool {
                     std::thread::yield_now();
                 }
                 inner = self.inner.lock();
-            } else if let Some(Request { client, .. }) = inner.requests.pop_front() {
+                continue;
+            }
+            inner.looking -= usize::from(mem::take(&mut counts_as_looking));
+            if let Some(Request { client, .. }) = inner.requests.pop_front() {
                 let place = inner.enter(&client, &probe);
                 drop(inner);
                 client.work();
                 self.leave(place);
                 inner = self.inner.lock();
                 deadline = now() + KEEP_ALIVE;
-                (looks, seen) = (LOOKS, None);
+                // More of them would but take the cores from each other, and from those who have work.
+                counts_as_looking = inner.looking < cores();
+                inner.looking += usize::from(counts_as_looking);
+                (looks, seen) = (if counts_as_looking { LOOKS } else { 0 }, None);
             } else if now() < deadline {
                 inner.idle += 1;
                 inner = self.asked.wait_until(inner, deadline);

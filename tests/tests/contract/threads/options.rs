@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -111,6 +111,50 @@ fn rule_14_idle_threads_go_away_all_of_them() {
             s.spawn(|| all.wait());
         }
     });
+}
+
+/// A thread's number, as the system knows it.
+#[cfg(target_os = "linux")]
+fn thread_number() -> String {
+    let link = std::fs::read_link("/proc/thread-self").unwrap();
+    link.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rule_14_threads_that_nobody_needs_fall_asleep_although_small_scopes_are_opened_all_the_time() {
+    fn is_awake(thread: &String) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+        // The name stands in brackets, and the state follows.
+        stat.is_ok_and(|stat| stat.rsplit(") ").next().unwrap().starts_with('R'))
+    }
+
+    let cores = thread::available_parallelism().unwrap().get();
+    let many = 20 * cores;
+    // A pool of its own, so that no other test has work for its threads.
+    let options = wg::options().stack_size(5 << 20);
+    let all = Barrier::new(many);
+    let threads: Vec<_> = options.scope(|s| {
+        let meet = || {
+            all.wait();
+            thread_number()
+        };
+        let tasks: Vec<_> = (0..many).map(|_| s.spawn(meet)).collect();
+        tasks.into_iter().map(wg::Task::join).collect()
+    });
+    let seen = AtomicBool::new(false);
+    let sleep = thread::scope(|other| {
+        other.spawn(|| {
+            while !seen.load(SeqCst) {
+                options.scope(|s| s.spawn(|| ()).join());
+            }
+        });
+        let few = |_| threads.iter().filter(|thread| is_awake(thread)).count() <= 2 * cores;
+        let sleep = (0..1_000).any(few);
+        seen.store(true, SeqCst);
+        sleep
+    });
+    assert!(sleep, "of {many} threads, more than {} were always awake", 2 * cores);
 }
 
 #[test]
