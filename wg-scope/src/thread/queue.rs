@@ -62,6 +62,8 @@ struct Inner {
     spawners: Vec<Thread>,
     /// Whether whoever queues tasks is likely to come with more soon.
     expects: bool,
+    /// Whether somebody joins tasks in the order of the queue.
+    joined_in_order: bool,
     /// Whether the scope has ended: nobody is asked for any more.
     is_over: bool,
 }
@@ -158,6 +160,11 @@ pub(super) struct Follow {
 
 impl Follow {
     const NONE: Follow = Follow { wake: Vec::new(), ask: false, left: None };
+
+    #[inline]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.wake.is_empty() && !self.ask && self.left.is_none()
+    }
 }
 
 impl Inner {
@@ -209,7 +216,8 @@ impl Inner {
             Begun::Several(key) => {
                 self.slots.end();
                 self.lists.full.retain(|&other| other != key);
-                let (ended, taken) = self.lists.hands.remove(key).settle();
+                let hand = self.lists.hands.remove(key);
+                let (ended, taken) = hand.settle(&mut self.lists.entries);
                 self.taken = self.taken.wrapping_add(taken);
                 ended
             }
@@ -315,6 +323,7 @@ impl Queue {
             hopeful: Vec::new(),
             spawners: Vec::new(),
             expects: false,
+            joined_in_order: false,
             is_over: false,
         };
         Queue { inlet: Inlet::new(), inner: Mutex::new(inner) }

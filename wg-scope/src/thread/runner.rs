@@ -24,7 +24,7 @@ impl Client for Shared {
     fn work(self: Arc<Self>) {
         self.queue.attached();
         let _frame = frame::enter(&self, Role::Task);
-        let hand = OwnHand::new();
+        let hand = OwnHand::default();
         let (mut begun, mut ended, mut was_last) = (None, None, false);
         loop {
             work_in_hand(&hand, begun, ended);
@@ -172,7 +172,7 @@ fn is_about_to_end(scope: &Shared) -> bool {
 
 /// Runs what waits. If all has ended then, returns whether some runner that was asked for has not come.
 fn work_off(scope: &Arc<Shared>) -> Option<bool> {
-    let hand = OwnHand::new();
+    let hand = OwnHand::default();
     let mut found = look(scope, None, &hand);
     if let Found::Next(_) = found {
         let found = &mut found;

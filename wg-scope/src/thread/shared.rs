@@ -159,8 +159,15 @@ impl Shared {
         }
     }
 
-    /// Does what follows from a change of the queue.
+    /// Does what follows from a change of the queue: nothing, mostly.
+    #[inline]
     pub(super) fn follow(self: &Arc<Self>, follow: Follow) {
+        if !follow.is_nothing() {
+            self.follow_up(follow);
+        }
+    }
+
+    fn follow_up(self: &Arc<Self>, follow: Follow) {
         let Follow { wake, ask, left } = follow;
         for thread in wake {
             thread.unpark();

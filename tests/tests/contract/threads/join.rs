@@ -29,6 +29,24 @@ fn rule_11_tasks_may_be_joined_in_any_order() {
 }
 
 #[test]
+fn rule_11_many_tasks_joined_in_their_order_run_once_each() {
+    // In their order, and so far apart that none is next to the one before.
+    for step in [1, 7_919] {
+        let ran: Vec<_> = (0..10_000).map(|_| AtomicUsize::new(0)).collect();
+        wg::scope(|s| {
+            let run = |number: usize| ran[number].fetch_add(1, Relaxed);
+            let mut tasks: Vec<_> =
+                (0..ran.len()).map(|number| Some(s.spawn(move || run(number)))).collect();
+            for place in 0..ran.len() {
+                let task = tasks[place * step % ran.len()].take();
+                assert_eq!(task.unwrap().join(), 0);
+            }
+        });
+        assert!(ran.iter().all(|ran| ran.load(Relaxed) == 1));
+    }
+}
+
+#[test]
 fn rule_11_join_waits_for_a_task_that_runs_elsewhere() {
     for _ in 0..1_000 {
         let gate = Barrier::new(2);

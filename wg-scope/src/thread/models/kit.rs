@@ -153,7 +153,7 @@ pub(super) fn task(index: u64) -> TaskInfo {
 /// Works a queue off, as a runner that was asked for does; see `Shared::work`.
 pub(super) fn work(queue: &Queue) {
     queue.attached();
-    let (hand, mut begun) = (OwnHand::new(), None);
+    let (hand, mut begun) = (OwnHand::default(), None);
     loop {
         if begun.is_some_and(Begun::is_several) {
             while let Some((job, index)) = hand.get().and_then(|hand| hand.next()) {

@@ -8,7 +8,7 @@ use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, push, 
 use crate::task_info::TaskInfo;
 use crate::thread::job::{Job, Run};
 use crate::thread::pool::Progress;
-use crate::thread::queue::{Guest, Queue};
+use crate::thread::queue::{Guest, OwnHand, Queue};
 
 fn counted(ran: &Arc<Count>) -> Job {
     let ran = Arc::clone(ran);
@@ -198,6 +198,58 @@ fn rule_11_what_is_in_a_hand_is_begun_once_or_taken_out() {
         join([runner]);
         let numbers = queue.numbers();
         assert_eq!((numbers.waiting, numbers.running, ran.get()), (0, 0, others));
+    });
+}
+
+/// The next of those that a runner has in hand is joined: half of those behind it come back into the queue.
+/// Each is begun once, by the joiner, by that runner, or by another.
+#[test]
+fn rule_11_what_comes_back_out_of_a_hand_is_begun_once() {
+    explore(|| {
+        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+        queue.ask(2);
+        for _ in 0..8 {
+            assert!(!wake(push(&queue, counted(&ran), 2).1));
+        }
+        let runner = loom::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || work(&queue)
+        });
+        for index in 1..3 {
+            if let Some((job, begun, follow)) = queue.take_in_slot(index) {
+                assert!(!wake(follow));
+                job.run(index);
+                queue.end_in_slot(begun);
+            }
+        }
+        work(&queue);
+        join([runner]);
+        let numbers = queue.numbers();
+        assert_eq!((numbers.waiting, numbers.running, ran.get()), (0, 0, 8));
+    });
+}
+
+/// Who joins tasks in their order runs those in front itself.
+#[test]
+fn where_tasks_are_joined_in_their_order_a_runner_begins_behind_the_middle() {
+    explore(|| {
+        let (queue, ran) = (Queue::new(usize::MAX), Arc::new(Count::default()));
+        queue.ask(1);
+        for _ in 0..8 {
+            assert!(!wake(push(&queue, counted(&ran), 1).1));
+        }
+        queue.attached();
+        let joined = queue.take_in_slot(0);
+        let hand = OwnHand::default();
+        let (next, follow, _) = queue.next_or_detach(None, &hand);
+        assert!(!wake(follow));
+        assert_eq!(next.as_ref().map(|next| next.index), Some(5));
+        // What it has in hand is still there for those who join it; what was joined was the first.
+        let also = queue.take_in_slot(6);
+        assert_eq!(queue.numbers().waiting, 5);
+        // The next time it begins with the first.
+        assert!(queue.next(None, Some(&OwnHand::default())).0.is_some_and(|next| next.index == 1));
+        drop((joined, also));
     });
 }
 

@@ -3,12 +3,13 @@
 //! still there for others, who take them over as soon as the queue itself is empty: whoever has them
 //! in hand may be blocked.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
-use wg_core::sync::Mutex;
+use wg_core::sync::{self, Mutex};
 
 use super::{Entry, Running};
 use crate::thread::job::Job;
@@ -18,8 +19,34 @@ use crate::thread::job::Job;
 #[derive(Clone)]
 pub(in crate::thread) struct Hand(Arc<Mutex<Held>>);
 
-/// A runner's place for its hand, which is made when there is first something to lay in it.
-pub(in crate::thread) type OwnHand = OnceCell<Hand>;
+/// A runner's place for its hand, which is made when there is first something to lay in it. A thread
+/// keeps one hand for its next scope.
+#[derive(Default)]
+pub(in crate::thread) struct OwnHand(OnceCell<Hand>);
+
+sync::thread_local! {
+    static SPARE: Cell<Option<Hand>> = const { Cell::new(None) };
+}
+
+impl OwnHand {
+    pub(in crate::thread) fn get(&self) -> Option<&Hand> {
+        self.0.get()
+    }
+
+    pub(super) fn get_or_make(&self) -> &Hand {
+        self.0.get_or_init(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default())
+    }
+}
+
+impl Drop for OwnHand {
+    fn drop(&mut self) {
+        // No other scope is to see it where this one still does.
+        if let Some(hand) = self.0.take().filter(|hand| Arc::strong_count(&hand.0) == 1) {
+            // In a thread whose locals are gone already, it goes too.
+            let _ = SPARE.try_with(|spare| spare.set(Some(hand)));
+        }
+    }
+}
 
 #[derive(Default)]
 struct Held {
@@ -45,20 +72,29 @@ impl Hand {
         held.begin()
     }
 
-    /// Lays down tasks of which none has begun.
-    pub(super) fn fill(&self, entries: impl Iterator<Item = Entry>) {
-        self.0.lock().ahead.extend(entries);
+    /// Lays down the entries in `range`, of which none has begun, and begins the first.
+    pub(super) fn fill(
+        &self,
+        entries: &mut VecDeque<Entry>,
+        range: Range<usize>,
+    ) -> Option<(Job, u64)> {
+        let mut held = self.0.lock();
+        if range.len() == entries.len() && held.ahead.is_empty() {
+            mem::swap(&mut held.ahead, entries);
+        } else {
+            held.ahead.extend(entries.drain(range));
+        }
+        held.begin()
     }
 
-    /// Begins the first of what was laid down.
-    pub(super) fn begin(&self) -> Option<(Job, u64)> {
-        self.0.lock().begin()
-    }
-
-    /// Gives back what was begun last, and how many were; nothing is in hand any more.
-    pub(super) fn settle(&self) -> (Option<Running>, u64) {
+    /// Gives back what was begun last, and how many were; nothing is in hand any more. `entries` gets the
+    /// buffer of what was, if it has none.
+    pub(super) fn settle(&self, entries: &mut VecDeque<Entry>) -> (Option<Running>, u64) {
         let mut held = self.0.lock();
         debug_assert!(held.ahead.is_empty(), "who settles has begun all that was in hand");
+        if entries.capacity() == 0 {
+            mem::swap(&mut held.ahead, entries);
+        }
         (held.current.take(), mem::take(&mut held.taken))
     }
 
@@ -74,11 +110,20 @@ impl Hand {
         mem::take(&mut self.0.lock().ahead)
     }
 
-    /// Takes out what has not begun and has this key.
-    pub(super) fn retract(&self, key: u64) -> Option<Job> {
+    /// Takes out what has not begun and has this key, for its joiner; and where it was the next, the half
+    /// behind it as well, if all of that is before the entry with the key `next`: who joins those in
+    /// their order is as fast as this runner, and the two had better not be at the same ones.
+    pub(super) fn retract(&self, key: u64, next: Option<u64>) -> Option<(Job, VecDeque<Entry>)> {
         let ahead = &mut self.0.lock().ahead;
         let place = ahead.binary_search_by_key(&key, Entry::key).ok()?;
-        Some(ahead.remove(place)?.take()?.0)
+        let (job, _) = ahead.remove(place)?.take()?;
+        let half = if place == 0 { ahead.len() / 2 } else { 0 };
+        let Some(last) = half.checked_sub(1) else { return Some((job, VecDeque::new())) };
+        if next.is_some_and(|next| ahead[last].key() > next) {
+            return Some((job, VecDeque::new()));
+        }
+        let kept = ahead.split_off(half);
+        Some((job, mem::replace(ahead, kept)))
     }
 
     pub(super) fn ahead(&self) -> usize {

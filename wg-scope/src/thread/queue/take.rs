@@ -22,18 +22,30 @@ impl Inner {
     /// Takes a task out that its joiner runs, if it is still there.
     pub(super) fn retract(&mut self, index: u64) -> Option<Job> {
         let key = own_key(index);
-        let Some(place) = self.place_of(key) else {
-            return self.lists.full.iter().find_map(|&place| self.lists.hands[place].retract(key));
-        };
+        let Some(place) = self.place_of(key) else { return self.retract_from_hand(key) };
         let entries = &mut self.lists.entries;
         let (job, _) = entries[place].take()?;
         self.waiting -= 1;
+        self.joined_in_order |= place == 0;
         if self.waiting == 0 {
             self.clear();
         } else if place == 0 {
             entries.pop_front();
         } else if place + 1 == entries.len() {
             entries.pop_back();
+        }
+        Some(job)
+    }
+
+    fn retract_from_hand(&mut self, key: u64) -> Option<Job> {
+        let next = self.lists.entries.front().map(Entry::key);
+        let retract = |&place: &usize| self.lists.hands[place].retract(key, next);
+        let (job, mut behind) = self.lists.full.iter().find_map(retract)?;
+        if !behind.is_empty() {
+            self.waiting += behind.len();
+            behind.append(&mut self.lists.entries);
+            self.lists.entries = behind;
+            self.joined_in_order = true;
         }
         Some(job)
     }
@@ -86,16 +98,24 @@ impl Inner {
         Some(Next { job, index, begun, is_last: self.waiting == 0 })
     }
 
-    /// Takes several tasks, and begins the first. Half is left, for others.
+    /// Takes several tasks, and begins the first. Half is left for others, if there are any: who comes
+    /// later takes them over. The first half, mostly; where tasks are being joined in their order, the
+    /// second, as the first is run by who joins them.
     fn take_several(&mut self, hand: &OwnHand) -> Option<Next> {
-        let hand = hand.get_or_init(Default::default);
-        let most = (self.waiting / 2).min(MOST);
+        let hand = hand.get_or_make();
+        let is_alone = self.runners == self.asked;
+        let most = if is_alone { self.waiting } else { self.waiting / 2 }.min(MOST);
         let entries = &mut self.lists.entries;
-        let plain = entries.iter().take(most).take_while(|entry| entry.shares() == 1);
-        let several = plain.count();
-        hand.fill(entries.drain(..several));
-        self.waiting -= several;
-        let (job, index) = hand.begin()?;
+        let is_plain = |entry: &&Entry| entry.shares() == 1;
+        let mut range = 0..entries.iter().take(most).take_while(is_plain).count();
+        if mem::take(&mut self.joined_in_order) {
+            let several = entries.iter().rev().take(most).take_while(is_plain).count();
+            if several > 0 {
+                range = entries.len() - several..entries.len();
+            }
+        }
+        self.waiting -= range.len();
+        let (job, index) = hand.fill(entries, range)?;
         let key = self.lists.hands.insert(hand.clone());
         self.lists.full.push(key);
         self.slots.begin();
