@@ -80,7 +80,9 @@ pub(crate) struct Left<C, H> {
 }
 
 impl<C: Child, H> Roll<C, H> {
+    /// `lists` is a power of two.
     pub(crate) fn new(lists: usize, limited: bool) -> Self {
+        debug_assert!(lists.is_power_of_two(), "{lists} lists");
         let list = || List {
             running: Slab::new(),
             since: BTreeMap::new(),
@@ -93,7 +95,8 @@ impl<C: Child, H> Roll<C, H> {
     }
 
     fn list(&self, number: u64) -> &Mutex<List<C, H>> {
-        &self.0[number as usize / ROW % self.0.len()].0
+        // As many as a power of two, which is not divided by at each task.
+        &self.0[(number as usize / ROW) & (self.0.len() - 1)].0
     }
 
     /// Enters a child with a number that no other has had.
