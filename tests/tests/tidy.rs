@@ -146,7 +146,7 @@ fn wg_scope_imports_follow_the_arrows() {
             &["no_result", "not_sent", "outcome"],
             &["payload"],
             &["failure", "policy", "report", "timeline", "process", "outlet"],
-            &["ledger"],
+            &["ledger", "blocks"],
             &["cancel"],
             &["context", "timer"],
             &["cancelled", "options"],
@@ -163,7 +163,7 @@ fn wg_scope_imports_follow_the_arrows() {
     let ranks: &[&[&str]] = &[
         &["probe", "stack"],
         &["pool"],
-        &["blocks", "pile"],
+        &["pile"],
         &["job", "bell", "slots", "large"],
         &["queue"],
         &["shared"],
@@ -213,8 +213,9 @@ fn atomics_stand_where_the_protocols_are() {
     only_in("wg-scope/src", &words, |path| {
         path.starts_with("wg-scope/src/thread/")
             || is_model(path)
-            || ["wg-scope/src/cancel.rs", "wg-scope/src/process.rs", "wg-scope/src/outlet.rs"]
-                .contains(&path)
+            || ["cancel", "process", "outlet", "blocks"]
+                .iter()
+                .any(|file| path == format!("wg-scope/src/{file}.rs"))
     });
     only_in("wg-macros/src", &words, |_| false);
 }
@@ -248,8 +249,8 @@ fn unsafe_stands_where_a_lifetime_is_erased_tasks_and_items_lie_and_forks_are_co
     assert!(read("wg-macros/src/lib.rs").contains("#![forbid(unsafe_code)]"));
     for folder in ["wg-core/src", "wg-scope/src", "examples"] {
         only_in(folder, &["unsafe"], |path| {
-            let thread = ["blocks", "job", "cell", "scope", "crew/biased", "crew/buffer"];
-            path == "wg-scope/src/process.rs"
+            let thread = ["job", "cell", "scope", "crew/biased", "crew/buffer"];
+            ["wg-scope/src/process.rs", "wg-scope/src/blocks.rs"].contains(&path)
                 || thread.iter().any(|file| path == format!("wg-scope/src/thread/{file}.rs"))
         });
     }

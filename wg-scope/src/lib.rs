@@ -101,6 +101,7 @@ mod timeline;
 
 mod ledger;
 mod process;
+mod blocks;
 
 #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "scopes of futures ask it"))]
 mod cancel;

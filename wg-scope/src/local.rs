@@ -281,7 +281,7 @@ pub struct Local<'env> {
     started: Started<Begun<Sendable<'env>, <Self as InTask>::Whole>>,
 }
 
-in_task!(Local<'env>, [+ Send], [+ Sync]);
+in_task!(Local<'env>, [+ Send], [+ Sync], PinnedSend, pin);
 surface!(impl['env] Local<'env>, 'env, [Send +]);
 futures::results_surface!(impl['env] Local<'env>, 'env, [Send +]);
 futures::workers_surface!(impl['env] Local<'env>, 'env, "local", [Send +], [Sync +]);

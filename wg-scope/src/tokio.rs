@@ -45,7 +45,9 @@ use crate::failure::Errors;
 use crate::futures::child::Driven;
 use crate::futures::run::Stopping;
 use crate::futures::{self, AsyncFanOut, AsyncScope, AsyncTask, TryAsyncScope, TryAsyncTask};
-use crate::futures::{Held, Holds, Join, Joins, Polls, Sendable, Shared, Takes, surface};
+use crate::futures::{
+    Claimed, Claims, Held, Holds, Join, Joins, Polls, Sendable, Shared, Takes, surface,
+};
 use crate::options::{Options, options};
 use crate::policy::Policy;
 
@@ -285,6 +287,13 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
     }
 }
 
+impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Tokio {
+    fn claimed(claim: C) -> (Arc<C>, Self::Claimed<T>) {
+        let claim = Arc::new(claim);
+        (Arc::clone(&claim), claim)
+    }
+}
+
 impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
     fn take(shared: &Arc<Shared<Self>>, whole: W) -> JoinHandle<()> {
         // Where the runtime is shut down the child is dropped here, which ends it.
@@ -294,6 +303,9 @@ impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
 
 impl Polls for Tokio {
     type Child = Sendable<'static>;
+    // Not in a block: where it is mostly freed by the core that made it, that was slower by 7 %.
+    type Hold<C> = Arc<C>;
+    type Claimed<T> = Arc<dyn Claimed<T> + Send + Sync>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = JoinHandle<()>;
     type Kept = JoinHandle<()>;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use wg_core::sync::Mutex;
 
+use super::child::Claimed;
 pub(crate) use super::child::{Drive, Join, Where, Whose};
 use super::claim::{Claim, End};
 use super::line::{By, Entry, Key, Opened};
@@ -30,8 +31,52 @@ pub(crate) struct Cell<P: Polls, F: Future, S> {
     stage: Mutex<Stage<F>>,
 }
 
-/// A child that was spawned as its handle sees it, and what the handle keeps of it.
-pub(crate) type Spawned<P, T> = (Arc<<P as Polls>::Joined<T>>, Option<<P as Polls>::Kept>);
+/// A child that was spawned, as its handle has it.
+pub(crate) enum Spawned<P: Polls, T> {
+    /// With what the handle keeps of it.
+    Placed(P::Claimed<T>, P::Kept),
+    Lined(Arc<P::Joined<T>>),
+}
+
+impl<P: Polls, T> Spawned<P, T> {
+    /// Takes the outcome if it is there.
+    pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
+        match self {
+            Spawned::Placed(claim, _) => claim.take_if_ended(),
+            Spawned::Lined(cell) => cell.take_if_ended(),
+        }
+    }
+
+    /// See [`Join::poll_join`].
+    pub(crate) fn poll_join(&self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
+        match self {
+            Spawned::Placed(claim, _) => claim.take_or_wait(context),
+            Spawned::Lined(cell) => Arc::clone(cell).poll_join(context),
+        }
+    }
+
+    /// Gives the outcome up.
+    pub(crate) fn leave(self) {
+        match self {
+            Spawned::Placed(claim, _) => claim.leave(),
+            Spawned::Lined(cell) => cell.leave(),
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Spawned::Placed(claim, _) => claim.is_finished(),
+            Spawned::Lined(cell) => cell.is_finished(),
+        }
+    }
+
+    pub(crate) fn info(&self) -> TaskInfo {
+        match self {
+            Spawned::Placed(claim, _) => claim.info(),
+            Spawned::Lined(cell) => cell.info(),
+        }
+    }
+}
 
 enum Stage<F> {
     /// In line, for a slot.
@@ -77,9 +122,9 @@ where
         let (index, opened) = shared.open(&label);
         let claim = Claim::new(shared, index, label, settle);
         if let Opened::Begins(key, counts) = opened {
-            let claim = Arc::new(claim);
-            let kept = P::take(shared, Placed::new(&claim, future, key, counts));
-            return (P::joined(claim), Some(kept));
+            let (its, claim) = P::claimed(claim);
+            let kept = P::take(shared, Placed::new(its, future, key, counts));
+            return Spawned::Placed(claim, kept);
         }
         let cell = Arc::new(Cell { claim, stage: Mutex::new(Stage::Polled) });
         let counts = if let Opened::Refused = opened { By::Nobody } else { By::Line };
@@ -90,7 +135,7 @@ where
             Opened::Waits => cell.submit(rest, false),
             _ => cell.end(*rest, Ok(None)),
         }
-        (P::joined(cell), None)
+        Spawned::Lined(P::joined(cell))
     }
 
     /// Has a child that is in hand polled by its place, as soon as there is a slot for it. `first`:

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::child::Join;
+use super::child::{Claimed, Hold};
 use super::place::Polls;
 use super::shared::{Shared, Standing};
 use crate::ending::{Ending, Origin};
@@ -86,17 +86,17 @@ impl<T> End<T> {
     }
 }
 
-impl<P: Polls, T, S: Settle<T>> Join<T> for Claim<P, T, S> {
+impl<P: Polls, T, S: Settle<T>> Claimed<T> for Claim<P, T, S> {
     fn take_if_ended(&self) -> Option<Outcome<T>> {
         self.ending.take_if_ended()
     }
 
-    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
+    fn take_or_wait(&self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
         self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn leave(self: Arc<Self>) {
-        Claim::leave(&self);
+    fn leave(&self) {
+        Claim::leave(self);
     }
 
     fn is_finished(&self) -> bool {
@@ -111,7 +111,7 @@ impl<P: Polls, T, S: Settle<T>> Join<T> for Claim<P, T, S> {
 /// A task as it has itself in hand.
 pub(super) enum Held<P: Polls, T, S> {
     /// There is a handle, or was when somebody last looked.
-    Claimed(Arc<Claim<P, T, S>>),
+    Claimed(P::Hold<Claim<P, T, S>>),
     /// There is none: what is shared with nobody needs no memory of its own.
     Alone { shared: Arc<Shared<P>>, index: u64, origin: Origin<S> },
     /// It has ended.
@@ -138,11 +138,11 @@ impl<P: Polls, T, S: Settle<T>> Held<P, T, S> {
     /// Looks whether the handle is gone, of a task that will wait or has ended: then it waits with less,
     /// and ends without a lock that it would share with nobody.
     pub(super) fn look(&mut self) {
-        if !matches!(self, Held::Claimed(claim) if Arc::strong_count(claim) == 1) {
+        if !matches!(self, Held::Claimed(claim) if claim.is_only()) {
             return;
         }
         let Held::Claimed(claim) = mem::replace(self, Held::Ended) else { unreachable!() };
-        *self = match Arc::try_unwrap(claim) {
+        *self = match claim.try_unwrap() {
             Ok(Claim { shared, index, ending }) => {
                 Held::Alone { shared, index, origin: ending.into_origin() }
             }

@@ -266,7 +266,7 @@ impl<P: InTask, B: Future> Future for Drive<P, B> {
 
 /// Writes what the current task does as a place, whose children are held by such pointers.
 macro_rules! in_task {
-    ($place:ident<$env:lifetime>, [$($send:tt)*], [$($sync:tt)*]) => {
+    ($place:ident<$env:lifetime>, [$($send:tt)*], [$($sync:tt)*], $pinned:ident, $pin:ident) => {
         impl<$env, C: $crate::futures::Drive $($send)* $($sync)* + $env> $crate::futures::Holds<C>
             for $place<$env>
         {
@@ -283,10 +283,18 @@ macro_rules! in_task {
             }
         }
 
+        impl<$env, T, C: $crate::futures::Claimed<T> $($send)* $($sync)* + $env>
+            $crate::futures::Claims<C, T> for $place<$env>
+        {
+            fn claimed(claim: C) -> (Self::Hold<C>, Self::Claimed<T>) {
+                $crate::blocks::Counted::two_as::<
+                    dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
+                >(claim, |it| it)
+            }
+        }
+
         impl<$env> $crate::futures::InTask for $place<$env> {
-            type Whole = ::std::pin::Pin<
-                ::std::boxed::Box<dyn ::std::future::Future<Output = ()> $($send)* + $env>
-            >;
+            type Whole = $crate::blocks::$pinned<$env, ()>;
 
             fn started(
                 &self,
@@ -299,7 +307,7 @@ macro_rules! in_task {
             for $place<$env>
         {
             fn take(shared: &::std::sync::Arc<$crate::futures::Shared<Self>>, whole: W) {
-                let whole = $crate::futures::Begun::Placed(::std::boxed::Box::pin(whole) as _);
+                let whole = $crate::futures::Begun::Placed($crate::blocks::$pin(whole));
                 if shared.place.started.push(whole) {
                     shared.signal.ring();
                 }
@@ -308,6 +316,10 @@ macro_rules! in_task {
 
         impl<$env> $crate::futures::Polls for $place<$env> {
             type Child = $crate::futures::Held<dyn $crate::futures::Drive $($send)* $($sync)* + $env>;
+            type Hold<C> = $crate::blocks::Counted<C>;
+            type Claimed<T> = $crate::blocks::Counted<
+                dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
+            >;
             type Joined<T> = dyn $crate::futures::Join<T> $($send)* $($sync)* + $env;
             type Handle = ();
             type Kept = ();

@@ -31,14 +31,14 @@ mod task;
 mod try_scope;
 mod workers;
 
-pub(crate) use self::child::{Drive, Held, Join, Sendable, Unsendable};
+pub(crate) use self::child::{Claimed, Drive, Held, Join, Sendable, Unsendable};
 pub use self::fan_out::{AsyncAlone, AsyncAsCompleted, AsyncFanOut, AsyncInOrder, AsyncInside};
 pub use self::fan_out::{AsyncMore, Unweighed, Weighed};
 pub(crate) use self::fan_out::{Order, Reading, Reads, Streams, Weigh};
 pub(crate) use self::fan_out::{verbs, verbs_more};
 pub(crate) use self::in_task::{Begun, Drive as InTaskDrive, InTask, Started, in_task};
 pub use self::place::Place;
-pub(crate) use self::place::{Holds, Joins, Polls, Takes};
+pub(crate) use self::place::{Claims, Holds, Joins, Polls, Takes};
 pub use self::results::AsyncResults;
 pub use self::results_spawner::AsyncSpawner;
 pub(crate) use self::results_spawner::Wanted;

@@ -19,11 +19,11 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread::{JoinHandle, spawn};
 use wg_core::sync::{Mutex, Ordering::Relaxed, rely_on_unpark};
 
-use super::child::{Drive, Driven, Held, Join, Sendable, Whose};
+use super::child::{Claimed, Drive, Driven, Held, Join, Sendable, Whose};
 use super::fan_out::{Reads, Streams};
 use super::in_task::Started;
 use super::line::Key;
-use super::place::{Holds, Joins, Polls, Takes};
+use super::place::{Claims, Holds, Joins, Polls, Takes};
 use super::run::{Stopping, plain};
 use super::scope::AsyncScope;
 use super::shared::Shared;
@@ -142,6 +142,13 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
     }
 }
 
+impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Threads {
+    fn claimed(claim: C) -> (Arc<C>, Self::Claimed<T>) {
+        let claim = Arc::new(claim);
+        (Arc::clone(&claim), claim)
+    }
+}
+
 impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Threads {
     fn take(shared: &Arc<Shared<Self>>, whole: W) {
         drop(shared.place.poll(Box::pin(whole)));
@@ -164,6 +171,8 @@ impl Streams for Threads {
 
 impl Polls for Threads {
     type Child = Sendable<'static>;
+    type Hold<C> = Arc<C>;
+    type Claimed<T> = Arc<dyn Claimed<T> + Send + Sync>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = Arc<Hand>;
     type Kept = ();
@@ -262,8 +271,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    let (cell, kept) = s.start(Label::at(Location::caller()), task, Plain);
-    AsyncTask::<Threads, _>::new(cell, kept)
+    let spawned = s.start(Label::at(Location::caller()), task, Plain);
+    AsyncTask::<Threads, _>::new(spawned)
 }
 
 /// Whoever goes to sleep has been told, or will be woken: a ring between the last look and the sleep

@@ -1,11 +1,12 @@
 //! Where futures are polled.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::cell::Cell;
 pub(crate) use super::child::Child;
-use super::child::Join;
+use super::child::{Claimed, Hold, Join};
 use super::claim::Claim;
 use super::fan_out::Streams;
 use super::placed::Placed;
@@ -27,7 +28,12 @@ pub(crate) trait Polls: Sized {
     /// How a child is held.
     type Child: Child;
 
-    /// What a task is to its handle.
+    /// How a task that is in the hands of this place from the beginning holds what it shares with its
+    /// handle, and how that does.
+    type Hold<C>: Hold<C>;
+    type Claimed<T>: Deref<Target: Claimed<T>>;
+
+    /// What any other task is to its handle.
     type Joined<T>: Join<T> + ?Sized;
 
     /// By what a child is stopped that this place polls.
@@ -44,7 +50,8 @@ pub(crate) trait Polls: Sized {
     /// otherwise they end when they are woken.
     const DROPS: bool;
 
-    /// In how many lists those are that run: as many as keep apart those who spawn and those who end.
+    /// In how many lists those are that run: as many as keep apart those who spawn and those who end. A
+    /// power of two.
     const LISTS: usize;
 
     /// Has a child polled until it has ended.
@@ -78,12 +85,18 @@ pub(crate) trait Joins<C, T>: Polls {
     fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>>;
 }
 
+/// A place whose handles can have such claims.
+pub(crate) trait Claims<C, T>: Polls {
+    /// A claim for a task, and for its handle.
+    fn claimed(claim: C) -> (Self::Hold<C>, Self::Claimed<T>);
+}
+
 /// A place in which such tasks can be spawned, whether they begin at once or wait in line.
 pub(crate) trait Spawns<F: Future, S: Settle<F::Output>>:
     Holds<Cell<Self, F, S>>
     + Takes<Placed<Self, F, S>>
     + Joins<Cell<Self, F, S>, F::Output>
-    + Joins<Claim<Self, F::Output, S>, F::Output>
+    + Claims<Claim<Self, F::Output, S>, F::Output>
 {
 }
 
@@ -91,6 +104,6 @@ impl<P, F: Future, S: Settle<F::Output>> Spawns<F, S> for P where
     P: Holds<Cell<P, F, S>>
         + Takes<Placed<P, F, S>>
         + Joins<Cell<P, F, S>, F::Output>
-        + Joins<Claim<P, F::Output, S>, F::Output>
+        + Claims<Claim<P, F::Output, S>, F::Output>
 {
 }

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -46,12 +45,12 @@ pin_project! {
 
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
     pub(super) fn new(
-        claim: &Arc<Claim<P, F::Output, S>>,
+        claim: P::Hold<Claim<P, F::Output, S>>,
         future: F,
         key: Key,
         counts: By,
     ) -> Self {
-        let (held, future) = (Held::Claimed(Arc::clone(claim)), Some(future));
+        let (held, future) = (Held::Claimed(claim), Some(future));
         Placed { held, future, key, counts, began: Stamp::NEVER, waits: false, told: false }
     }
 

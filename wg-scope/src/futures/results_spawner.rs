@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::cell::{Cell, Join};
+use super::cell::Cell;
 use super::helper::Exit;
 use super::place::{Place, Polls, Spawns};
 use super::shared::Shared;
@@ -76,8 +76,7 @@ impl<P: Place, T> AsyncSpawner<P, T> {
             let ticket = self.outlet.enlist();
             let number = usize::try_from(ticket.number).unwrap_or(usize::MAX);
             let deliver = Deliver { outlet: Arc::clone(&self.outlet), ticket, keep };
-            let (cell, _) = Cell::spawn(&self.shared, label, task, deliver);
-            cell.leave();
+            Cell::spawn(&self.shared, label, task, deliver).leave();
             number
         })
     }

@@ -21,8 +21,8 @@ macro_rules! surface {
                 F::Output: $($send)* $env,
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
-                let (cell, kept) = self.start(label, task, $crate::settle::Plain);
-                $crate::AsyncTask::<$place, _>::new(cell, kept)
+                let spawned = self.start(label, task, $crate::settle::Plain);
+                $crate::AsyncTask::<$place, _>::new(spawned)
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -43,8 +43,8 @@ macro_rules! surface {
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
-                    let (cell, kept) = self.start(label.clone(), task, $crate::settle::Plain);
-                    $crate::AsyncTask::<$place, _>::new(cell, kept)
+                    let spawned = self.start(label.clone(), task, $crate::settle::Plain);
+                    $crate::AsyncTask::<$place, _>::new(spawned)
                 };
                 tasks.into_iter().map(start).collect()
             }
@@ -60,8 +60,8 @@ macro_rules! surface {
             {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
-                let (cell, kept) = self.scope.start(label, task, $crate::settle::Plain);
-                $crate::AsyncTask::<$place, _>::new(cell, kept)
+                let spawned = self.scope.start(label, task, $crate::settle::Plain);
+                $crate::AsyncTask::<$place, _>::new(spawned)
             }
         }
 
@@ -79,8 +79,8 @@ macro_rules! surface {
             {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let failures = ::std::sync::Arc::clone(self.failures());
-                let (cell, kept) = self.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
+                let spawned = self.start(label, task, failures);
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(spawned))
             }
 
             /// Names the task that is spawned next, for reports and errors.
@@ -99,8 +99,8 @@ macro_rules! surface {
                 let label = $crate::task_info::Label::at(::std::panic::Location::caller());
                 let start = |task| {
                     let failures = ::std::sync::Arc::clone(self.failures());
-                    let (cell, kept) = self.start(label.clone(), task, failures);
-                    $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
+                    let spawned = self.start(label.clone(), task, failures);
+                    $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(spawned))
                 };
                 tasks.into_iter().map(start).collect()
             }
@@ -120,8 +120,8 @@ macro_rules! surface {
                 let site = ::std::panic::Location::caller();
                 let label = $crate::task_info::Label::named(self.name, site);
                 let failures = ::std::sync::Arc::clone(self.scope.failures());
-                let (cell, kept) = self.scope.start(label, task, failures);
-                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(cell, kept))
+                let spawned = self.scope.start(label, task, failures);
+                $crate::TryAsyncTask::new($crate::AsyncTask::<$place, _>::new(spawned))
             }
         }
     };

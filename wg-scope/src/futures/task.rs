@@ -4,10 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::child::Join;
+use super::cell::Spawned;
 use super::place::Place;
 use crate::cause::Stopped;
 use crate::context;
@@ -48,20 +47,18 @@ use crate::task_info::TaskInfo;
 #[must_use = "a task that nobody awaits runs all the same; drop the handle to say so"]
 pub struct AsyncTask<P: Place, T> {
     /// Moved out when the handle is dropped.
-    cell: Option<Arc<P::Joined<T>>>,
-    #[expect(dead_code, reason = "is dropped with the handle")]
-    kept: Option<P::Kept>,
+    spawned: Option<Spawned<P, T>>,
     /// Whether the output has been handed out.
     is_taken: bool,
 }
 
 impl<P: Place, T> AsyncTask<P, T> {
-    pub(crate) fn new(cell: Arc<P::Joined<T>>, kept: Option<P::Kept>) -> Self {
-        AsyncTask { cell: Some(cell), kept, is_taken: false }
+    pub(crate) fn new(spawned: Spawned<P, T>) -> Self {
+        AsyncTask { spawned: Some(spawned), is_taken: false }
     }
 
-    fn cell(&self) -> &Arc<P::Joined<T>> {
-        self.cell.as_ref().expect("it is here until its drop")
+    fn spawned(&self) -> &Spawned<P, T> {
+        self.spawned.as_ref().expect("it is here until its drop")
     }
 
     /// Returns the task's output when it has ended.
@@ -81,13 +78,13 @@ impl<P: Place, T> AsyncTask<P, T> {
     /// Returns whether the task has ended, so that awaiting it will not have to wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.cell().is_finished()
+        self.spawned().is_finished()
     }
 
     /// Returns which task this is: its index, its name, and the line that spawned it.
     #[must_use]
     pub fn info(&self) -> TaskInfo {
-        self.cell().info()
+        self.spawned().info()
     }
 }
 
@@ -98,10 +95,10 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
     type Output = Result<T, Stopped>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let cell = self.cell();
-        let outcome = match cell.take_if_ended() {
+        let spawned = self.spawned();
+        let outcome = match spawned.take_if_ended() {
             Some(outcome) => outcome,
-            None => ready!(Arc::clone(cell).poll_join(context)),
+            None => ready!(spawned.poll_join(context)),
         };
         self.is_taken = true;
         Poll::Ready(match outcome {
@@ -113,8 +110,8 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
 
 impl<P: Place, T> Drop for AsyncTask<P, T> {
     fn drop(&mut self) {
-        if let Some(cell) = self.cell.take().filter(|_| !self.is_taken) {
-            cell.leave();
+        if let Some(spawned) = self.spawned.take().filter(|_| !self.is_taken) {
+            spawned.leave();
         }
     }
 }

@@ -225,7 +225,7 @@ pub struct Unsend<'env> {
     started: Started<Begun<Unsendable<'env>, <Self as InTask>::Whole>>,
 }
 
-in_task!(Unsend<'env>, [], []);
+in_task!(Unsend<'env>, [], [], Pinned, pin_here);
 surface!(impl['env] Unsend<'env>, 'env, []);
 futures::results_surface!(impl['env] Unsend<'env>, 'env, []);
 futures::workers_surface!(impl['env] Unsend<'env>, 'env, "local::unsend", [], []);

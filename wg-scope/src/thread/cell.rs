@@ -13,11 +13,11 @@ use std::task::Waker;
 
 use wg_core::sync::{AtomicU64, Ordering, UnsafeCell};
 
-use super::blocks::{self, Held};
 use super::job::{Header, Once, Table};
 use super::large::Value;
 use super::shared::Shared;
 use super::todo::{Executed, Todo};
+use crate::blocks::{self, Held};
 use crate::outcome::Outcome;
 use crate::settle::Settle;
 use crate::task_info::{Note, Tag, TaskInfo};

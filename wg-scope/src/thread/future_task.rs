@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use wg_core::sync::now;
 
-use super::blocks::Counted;
 use super::future::{Await, Join};
 use super::large::unbox;
 use super::shared::Shared;
 use super::wait::Vain;
+use crate::blocks::Counted;
 use crate::cause::Stopped;
 use crate::context;
 use crate::outcome::Outcome;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wg_core::sync::AtomicU64;
 use wg_core::{Token, WaitGroup};
 
-use super::blocks::Counted;
+use crate::blocks::Counted;
 use crate::task_info::{Note, TaskInfo};
 use crate::timeline::Ended;
 

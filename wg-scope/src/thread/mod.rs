@@ -26,7 +26,6 @@ mod future_task;
 mod future;
 mod ring;
 mod bell;
-mod blocks;
 mod crew;
 mod fan_out;
 mod workers;

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::blocks::Counted;
 use super::cell::{self, Claim};
 use super::crew::{Crew, Work};
 use super::entry::Entry;
@@ -15,6 +14,7 @@ use super::job::{Job, Run};
 use super::large::{Unboxing, Value, boxed, is_large};
 use super::shared::Shared;
 use super::todo::Todo;
+use crate::blocks::Counted;
 use crate::cause::Cause;
 use crate::closing::{split, unwinding};
 use crate::ledger::Unwind;

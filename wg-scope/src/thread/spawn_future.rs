@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::panic::Location;
 
-use super::blocks::{Counted, pin};
 use super::future::{Boxed, Fresh, FutureCell, Started};
 use super::future_task::{FutureTask, TryFutureTask, Unboxed};
 use super::large::{Unboxing, is_large};
 use super::ring::stir_on_cancel;
 use super::scope::{Named, Scope, as_handled};
 use super::try_scope::{TryNamed, TryScope};
+use crate::blocks::{Counted, pin};
 use crate::settle::Plain;
 use crate::settle::Settle;
 use crate::task_info::Label;

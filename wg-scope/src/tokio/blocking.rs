@@ -125,8 +125,8 @@ where
         }),
     });
     let future = Blocking { errand: Arc::clone(&errand), is_sent: false };
-    let (cell, kept) = scope.start(label, future, settle);
-    let task = AsyncTask::<super::Tokio, _>::new(cell, kept);
+    let spawned = scope.start(label, future, settle);
+    let task = AsyncTask::<super::Tokio, _>::new(spawned);
     errand.number(task.info().index() as u64);
     task
 }

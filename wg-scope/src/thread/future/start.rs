@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::thread::blocks::{Held, pin};
+use crate::blocks::{Held, pin};
 
 pub(in crate::thread) type Boxed<'scope, T> = Pin<Held<dyn Future<Output = T> + Send + 'scope>>;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use wg_core::sync::Mutex;
 
 use super::kit::{Count, Deed, Dropped, Lent, explore, lend};
+use crate::blocks::Counted;
 use crate::options::options;
-use crate::thread::blocks::Counted;
 use crate::thread::pool::Client;
 
 /// An event that one future waits for.

@@ -3,8 +3,8 @@
 
 use std::mem;
 
+use crate::blocks::Held;
 use crate::task_info::TaskInfo;
-use crate::thread::blocks::Held;
 use crate::thread::job::{Job, Slot};
 
 /// A job, and how often it may still be begun; none if its joiner came first.

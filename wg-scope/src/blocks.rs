@@ -1,4 +1,4 @@
-//! Where tasks lie in memory: blocks that are used again.
+//! Where tasks lie in memory, closures and futures: blocks that are used again.
 //!
 //! A task is mostly freed on another thread than the one that allocated it, and the general allocator
 //! then has both threads meet at its lists, for each task: of scopes with small tasks that was more than
@@ -16,6 +16,8 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+#[cfg(feature = "local")]
+use std::ptr;
 use std::ptr::NonNull;
 
 use wg_core::sync::{self, AtomicU64, Mutex, Ordering};
@@ -176,7 +178,7 @@ fn give(block: Block, layout: Layout) {
 }
 
 /// Puts a value into a block, which [`Held::of`] gives back.
-pub(super) fn put<T>(value: T) -> NonNull<T> {
+pub(crate) fn put<T>(value: T) -> NonNull<T> {
     let layout = Layout::new::<T>();
     let place = if layout.size() == 0 { NonNull::dangling() } else { take(layout).0.cast() };
     // SAFETY: The block is as large as the value and aligned for it, and nobody else's; if the value takes
@@ -186,7 +188,7 @@ pub(super) fn put<T>(value: T) -> NonNull<T> {
 }
 
 /// A value in a block, as a `Box` would hold it.
-pub(super) struct Held<T: ?Sized>(NonNull<T>);
+pub(crate) struct Held<T: ?Sized>(NonNull<T>);
 
 // SAFETY: It owns the value, as a `Box` would.
 unsafe impl<T: ?Sized + Send> Send for Held<T> {}
@@ -194,8 +196,23 @@ unsafe impl<T: ?Sized + Send> Send for Held<T> {}
 unsafe impl<T: ?Sized + Sync> Sync for Held<T> {}
 
 impl<T> Held<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Held(put(value))
+    }
+}
+
+impl<T> Held<T> {
+    /// Takes the value out, and gives the block back.
+    #[cfg(feature = "local")]
+    fn into_inner(self) -> T {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: The value is there, this is its owner, and nobody looks at it there any more.
+        let value = unsafe { this.0.read() };
+        let layout = Layout::new::<T>();
+        if layout.size() > 0 {
+            give(Block(this.0.cast()), layout);
+        }
+        value
     }
 }
 
@@ -206,7 +223,7 @@ impl<T: ?Sized> Held<T> {
     ///
     /// The pointer must come from `put`, also if the value's type is not told by it any more, and nobody
     /// may use it any more.
-    pub(super) unsafe fn of(value: NonNull<T>) -> Self {
+    pub(crate) unsafe fn of(value: NonNull<T>) -> Self {
         Held(value)
     }
 }
@@ -246,21 +263,33 @@ impl<T: ?Sized> Drop for Held<T> {
     }
 }
 
-/// Puts a future into a block, where it can be polled.
-pub(super) fn pin<'a, F>(future: F) -> Pin<Held<dyn Future<Output = F::Output> + Send + 'a>>
-where
-    F: Future + Send + 'a,
-{
+/// A future in a block, where it can be polled.
+#[cfg(feature = "local")]
+pub(crate) type Pinned<'a, T> = Pin<Held<dyn Future<Output = T> + 'a>>;
+
+/// A future that may go to other threads, in a block.
+pub(crate) type PinnedSend<'a, T> = Pin<Held<dyn Future<Output = T> + Send + 'a>>;
+
+/// Puts a future that may go to other threads into a block.
+pub(crate) fn pin<'a, F: Future + Send + 'a>(future: F) -> PinnedSend<'a, F::Output> {
     let future: NonNull<dyn Future<Output = F::Output> + Send + 'a> = put(future);
     // SAFETY: It lies in its block until it is dropped there, and is lent for change by the `Pin` only.
     unsafe { Pin::new_unchecked(Held(future)) }
 }
 
+/// Puts a future into a block.
+#[cfg(feature = "local")]
+pub(crate) fn pin_here<'a, F: Future + 'a>(future: F) -> Pinned<'a, F::Output> {
+    let future: NonNull<dyn Future<Output = F::Output> + 'a> = put(future);
+    // SAFETY: As in `pin`.
+    unsafe { Pin::new_unchecked(Held(future)) }
+}
+
 /// A value in a block that several hold, as they would by an `Arc`.
-pub(super) struct Counted<T: ?Sized>(NonNull<Several<T>>);
+pub(crate) struct Counted<T: ?Sized>(NonNull<Several<T>>);
 
 /// What several hold, and how many.
-pub(super) struct Several<T: ?Sized> {
+pub(crate) struct Several<T: ?Sized> {
     holders: AtomicU64,
     value: T,
 }
@@ -271,14 +300,44 @@ unsafe impl<T: ?Sized + Send + Sync> Send for Counted<T> {}
 unsafe impl<T: ?Sized + Send + Sync> Sync for Counted<T> {}
 
 impl<T> Counted<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Counted(put(Several { holders: AtomicU64::new(1), value }))
     }
 
     /// Makes two at once.
-    pub(super) fn two(value: T) -> (Self, Self) {
+    pub(crate) fn two(value: T) -> (Self, Self) {
         let place = put(Several { holders: AtomicU64::new(2), value });
         (Counted(place), Counted(place))
+    }
+
+    /// Makes two at once, of which the second forgets all of the type but a trait: `unsize` returns what it
+    /// gets, as that.
+    ///
+    /// # Panics
+    ///
+    /// If it returns something else.
+    #[cfg(feature = "local")]
+    pub(crate) fn two_as<U: ?Sized>(
+        value: T,
+        unsize: impl for<'a> FnOnce(&'a mut Several<T>) -> &'a mut Several<U>,
+    ) -> (Self, Counted<U>) {
+        let mut place = put(Several { holders: AtomicU64::new(2), value });
+        // SAFETY: It was made just now, and is nobody else's yet.
+        let other = NonNull::from(unsize(unsafe { place.as_mut() }));
+        // Nothing else of such a type can lie there: they are made here, and nowhere inside of each other.
+        assert!(ptr::addr_eq(place.as_ptr(), other.as_ptr()), "it is the same one");
+        (Counted(other.cast()), Counted(other))
+    }
+
+    /// Takes the value out if nobody else holds it.
+    #[cfg(feature = "local")]
+    pub(crate) fn try_unwrap(self) -> Result<T, Self> {
+        if !self.is_only() {
+            return Err(self);
+        }
+        // SAFETY: It comes from `put`, and nobody else holds it. It is not used any more below.
+        let held = unsafe { Held::of(ManuallyDrop::new(self).0) };
+        Ok(held.into_inner().value)
     }
 
     /// Forgets all of the type but a trait.
@@ -286,11 +345,22 @@ impl<T> Counted<T> {
     /// # Safety
     ///
     /// `unsize` must return what it gets.
-    pub(super) unsafe fn unsize<U: ?Sized>(
+    pub(crate) unsafe fn unsize<U: ?Sized>(
         self,
         unsize: impl FnOnce(NonNull<Several<T>>) -> NonNull<Several<U>>,
     ) -> Counted<U> {
         Counted(unsize(ManuallyDrop::new(self).0))
+    }
+}
+
+impl<T: ?Sized> Counted<T> {
+    /// Whether nobody else holds it. Then nobody else will: what others did with it is over.
+    #[cfg(feature = "local")]
+    pub(crate) fn is_only(&self) -> bool {
+        // SAFETY: As in `deref`.
+        let holders = &unsafe { self.0.as_ref() }.holders;
+        // ORDERING: Acquire pairs with the Release of those who let go of it.
+        holders.load(Ordering::Acquire) == 1
     }
 }
 
@@ -439,6 +509,23 @@ mod tests {
         drop(again);
         drop(Counted::new(Tells(&told, 2)));
         assert_eq!(*told.borrow(), [1, 2]);
+    }
+
+    #[cfg(feature = "local")]
+    #[test]
+    fn what_two_hold_comes_out_of_its_block_when_one_of_them_has_gone() {
+        let text = || String::from("not in the block itself");
+        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text(), |it| it);
+        assert_eq!((&**one, (*other).as_ref()), (text().as_str(), text().as_str()));
+        assert!(!one.is_only());
+        let one = one.try_unwrap().expect_err("the other holds it as well");
+        drop(other);
+        assert!(one.is_only());
+        assert_eq!(one.try_unwrap().ok(), Some(text()));
+        // The other way round, the value is dropped as what it was.
+        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text(), |it| it);
+        drop(one);
+        assert_eq!((*other).as_ref(), text());
     }
 
     #[test]
