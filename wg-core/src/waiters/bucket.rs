@@ -23,7 +23,7 @@ pub(super) struct Lone {
 const LONE: usize = 4;
 
 /// Most threads that share a gate: each of them takes its lock when it has been woken.
-const CROWD: usize = 128;
+const CROWD: usize = 1024;
 
 /// Capacity up to which an empty queue's memory is kept for the next group that is waited for.
 const KEPT: usize = 16;
