@@ -79,7 +79,7 @@ fn bucket(key: usize) -> &'static Mutex<Bucket> {
         forks => of_child(forks),
     };
     // Bits that the map inside the bucket does not begin with.
-    &buckets[(hasher.finish() >> 16) as usize % buckets.len()]
+    &buckets[(hasher.finish() >> 20) as usize % buckets.len()]
 }
 
 /// Puts a task on the list of a group that has members.
@@ -205,6 +205,26 @@ pub(crate) fn block(state: &State, deadline: Option<Instant>) -> Result<bool, No
         // parks on this thread.
         if !is_listed(state, ticket) {
             return Ok(true);
+        }
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn a_hundred_words_in_a_row_all_find_room_for_a_lone_waiter_however_far_apart_they_lie() {
+        for stride in [8, 16, 24, 32, 40, 48, 64, 96, 128, 256, 1024, 4096] {
+            let mut found = HashMap::new();
+            for place in 0..100 {
+                let bucket = std::ptr::from_ref(bucket(0x7f00_1000 + place * stride));
+                *found.entry(bucket).or_insert(0) += 1;
+            }
+            let most = found.values().max();
+            assert!(most <= Some(&bucket::LONE), "{most:?} in one bucket, {stride} bytes apart");
         }
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Lone {
 }
 
 /// How many lone waiters have room in the bucket itself. Of a hundred groups that are waited for at
-/// once, in 64 buckets, two find none.
-const LONE: usize = 4;
+/// once, in 64 buckets, two find none if they lie here and there; if they lie in a row, each finds some.
+pub(super) const LONE: usize = 4;
 
 /// Most threads that share a gate: each of them takes its lock when it has been woken.
 const CROWD: usize = 1024;
@@ -193,9 +193,10 @@ pub(super) struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn write_usize(&mut self, address: usize) {
-        // Fibonacci hashing: words that lie eight bytes apart spread over the high bits, and from
-        // there, turned, over the low ones. Whoever chooses addresses to collide harms itself.
-        self.0 = (address as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        // A multiplication whose halves are folded: of words that lie in a row, however far apart, the
+        // middle bits are as different as can be. Whoever chooses addresses to collide harms itself.
+        let product = (address as u128 >> 3) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = product as u64 ^ (product >> 64) as u64;
     }
 
     fn write(&mut self, _: &[u8]) {
