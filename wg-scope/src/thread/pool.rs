@@ -273,8 +273,9 @@ impl Pool {
     /// Sees that requests find a thread, as long as there are fewer than `most`; `added` of them are
     /// new. Returns whether every thread that was wanted could be created.
     fn serve(&'static self, mut inner: MutexGuard<'_, Inner>, added: usize, most: usize) -> bool {
-        // Those who are on the way serve the first, whoever they were called for.
-        let waiting = inner.requests.len().saturating_sub(inner.coming);
+        // Those who are on the way serve the first, whoever they were called for; and those who look, none
+        // of whom falls asleep while there is a request.
+        let waiting = inner.requests.len().saturating_sub(inner.coming + inner.looking);
         let called = waiting.min(added).min(inner.idle);
         inner.idle -= called;
         inner.coming += called;
