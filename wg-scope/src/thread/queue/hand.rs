@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use wg_core::sync::{self, Mutex};
 
+use super::lists::LONGEST;
 use super::{Entry, Running};
 use crate::thread::job::Job;
 
@@ -79,7 +80,9 @@ impl Hand {
         range: Range<usize>,
     ) -> Option<(Job, u64)> {
         let mut held = self.0.lock();
-        if range.len() == entries.len() && held.ahead.is_empty() {
+        // A hand may be kept, and what is kept is not long.
+        let is_short = entries.capacity() <= LONGEST;
+        if range.len() == entries.len() && held.ahead.is_empty() && is_short {
             mem::swap(&mut held.ahead, entries);
         } else {
             held.ahead.extend(entries.drain(range));
@@ -152,5 +155,33 @@ impl Held {
         self.taken += 1;
         self.current = Some(Running { task: job.note(index), since: None });
         Some((job, index))
+    }
+}
+
+#[cfg(all(test, not(wg_loom)))]
+mod tests {
+    use super::*;
+    use crate::task_info::{Label, TaskInfo};
+    use crate::thread::job::Run;
+
+    struct Nothing;
+
+    impl Run for Nothing {
+        fn run(&self, _: u64) {}
+
+        fn info(&self, index: u64) -> TaskInfo {
+            TaskInfo::new(index, Label::at(std::panic::Location::caller()))
+        }
+    }
+
+    #[test]
+    fn a_short_buffer_goes_into_the_hand_as_it_is_and_a_long_one_stays() {
+        for (capacity, stays) in [(LONGEST, false), (LONGEST + 1, true)] {
+            let (hand, mut entries) = (Hand::default(), VecDeque::with_capacity(capacity));
+            entries.extend((0..5).map(|index| Entry::of(Job::Often(Arc::new(Nothing)), index)));
+            assert!(hand.fill(&mut entries, 0..5).is_some_and(|(_, index)| index == 0));
+            assert_eq!((hand.ahead(), entries.len()), (4, 0));
+            assert_eq!(entries.capacity() > LONGEST, stays);
+        }
     }
 }

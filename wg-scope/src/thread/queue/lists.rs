@@ -23,7 +23,7 @@ pub(super) struct Lists {
 }
 
 /// Longer lists than this, in entries, are not kept.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 
 impl Lists {
     fn are_empty(&self) -> bool {
