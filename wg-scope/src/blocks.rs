@@ -16,9 +16,7 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-#[cfg(feature = "local")]
-use std::ptr;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use wg_core::sync::{self, AtomicU64, Mutex, Ordering};
 
@@ -199,9 +197,7 @@ impl<T> Held<T> {
     pub(crate) fn new(value: T) -> Self {
         Held(put(value))
     }
-}
 
-impl<T> Held<T> {
     /// Takes the value out, and gives the block back.
     #[cfg(feature = "local")]
     fn into_inner(self) -> T {
@@ -304,19 +300,12 @@ impl<T> Counted<T> {
         Counted(put(Several { holders: AtomicU64::new(1), value }))
     }
 
-    /// Makes two at once.
-    pub(crate) fn two(value: T) -> (Self, Self) {
-        let place = put(Several { holders: AtomicU64::new(2), value });
-        (Counted(place), Counted(place))
-    }
-
     /// Makes two at once, of which the second forgets all of the type but a trait: `unsize` returns what it
     /// gets, as that.
     ///
     /// # Panics
     ///
     /// If it returns something else.
-    #[cfg(feature = "local")]
     pub(crate) fn two_as<U: ?Sized>(
         value: T,
         unsize: impl for<'a> FnOnce(&'a mut Several<T>) -> &'a mut Several<U>,
@@ -499,9 +488,7 @@ mod tests {
         }
 
         let told = RefCell::new(Vec::new());
-        let (one, other) = Counted::two(Tells(&told, 1));
-        // SAFETY: It is returned as it was.
-        let other = unsafe { other.unsize::<dyn Number + '_>(|it| it) };
+        let (one, other) = Counted::two_as::<dyn Number + '_>(Tells(&told, 1), |it| it);
         drop(one);
         let again = other.clone();
         drop(other);

@@ -303,7 +303,7 @@ impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
 
 impl Polls for Tokio {
     type Child = Sendable<'static>;
-    // Not in a block: where it is mostly freed by the core that made it, that was slower by 7 %.
+    // Not in a block: that was slower, by rows A1 and A2 of the benchmarks.
     type Hold<C> = Arc<C>;
     type Claimed<T> = Arc<dyn Claimed<T> + Send + Sync>;
     type Joined<T> = dyn Join<T> + Send + Sync;

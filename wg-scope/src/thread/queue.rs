@@ -269,8 +269,11 @@ impl Inner {
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
     fn follow(&mut self, most: usize, inlet: &Inlet) -> Follow {
-        let wake = self.hopeful();
-        Follow { left: self.leave(inlet), ..self.find_somebody(wake, most) }
+        let (wake, left) = (self.hopeful(), self.leave(inlet));
+        if !self.wants_somebody(most) {
+            return Follow { wake, ask: false, left };
+        }
+        Follow { left, ..self.find_somebody(wake, most) }
     }
 
     /// As [`follow`](Self::follow), where one more task waits and no slot has become free.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use loom::thread::JoinHandle;
 use wg_core::sync::{current, park_until};
 
 use super::kit::{Count, Deed, Gate, Narrow, Step, exhaust, explore, join, push, task, wake, work};
@@ -168,20 +169,23 @@ fn rule_12_a_task_that_waits_for_one_in_the_same_hand_does_not_wait_for_ever() {
     });
 }
 
+/// So many tasks, what counts those that ran, and a runner; another may come.
+fn with_a_runner(tasks: usize) -> (Arc<Queue>, Arc<Count>, JoinHandle<()>) {
+    let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
+    queue.ask(2);
+    for _ in 0..tasks {
+        assert!(!wake(push(&queue, counted(&ran), 2).1));
+    }
+    let its = Arc::clone(&queue);
+    (queue, ran, loom::thread::spawn(move || work(&its)))
+}
+
 /// What a runner has in hand is called back when a limit is set, taken out by one who joins it, or
 /// begun: by one of them.
 #[test]
 fn rule_11_what_is_in_a_hand_is_begun_once_or_taken_out() {
     explore(|| {
-        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
-        queue.ask(2);
-        for _ in 0..4 {
-            assert!(!wake(push(&queue, counted(&ran), 2).1));
-        }
-        let runner = loom::thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || work(&queue)
-        });
+        let (queue, ran, runner) = with_a_runner(4);
         let before = queue.numbers();
         assert!(!wake(queue.set_limit(1, 2)));
         // The second of those that are in hand, if it has not begun.
@@ -206,16 +210,8 @@ fn rule_11_what_is_in_a_hand_is_begun_once_or_taken_out() {
 #[test]
 fn rule_11_what_comes_back_out_of_a_hand_is_begun_once() {
     explore(|| {
-        let (queue, ran) = (Arc::new(Queue::new(usize::MAX)), Arc::new(Count::default()));
-        queue.ask(2);
-        for _ in 0..8 {
-            assert!(!wake(push(&queue, counted(&ran), 2).1));
-        }
-        let runner = loom::thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || work(&queue)
-        });
-        for index in 1..3 {
+        let (queue, ran, runner) = with_a_runner(10);
+        for index in 2..4 {
             if let Some((job, begun, follow)) = queue.take_in_slot(index) {
                 assert!(!wake(follow));
                 job.run(index);
@@ -225,7 +221,7 @@ fn rule_11_what_comes_back_out_of_a_hand_is_begun_once() {
         work(&queue);
         join([runner]);
         let numbers = queue.numbers();
-        assert_eq!((numbers.waiting, numbers.running, ran.get()), (0, 0, 8));
+        assert_eq!((numbers.waiting, numbers.running, ran.get()), (0, 0, 10));
     });
 }
 

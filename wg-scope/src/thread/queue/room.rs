@@ -84,11 +84,7 @@ impl Queue {
     pub(in crate::thread) fn end(&self, begun: Begun, most: usize) -> Follow {
         let mut inner = self.lock();
         let ended = inner.end(begun);
-        // Where nothing limits the scope, nobody waits for the slot.
-        let follow = match inner.slots.limit() {
-            usize::MAX => inner.after(Some(begun), &self.inlet),
-            _ => inner.follow(most, &self.inlet),
-        };
+        let follow = inner.follow(most, &self.inlet);
         drop(inner);
         drop(ended);
         follow
