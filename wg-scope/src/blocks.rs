@@ -38,7 +38,8 @@ const BUNDLE: usize = 64;
 /// How many of each size are there for all threads, at most.
 const MOST: usize = 64 * BUNDLE;
 
-/// Memory of one size, that nobody uses.
+/// Memory of one size, that nobody uses. A copy stands for the same memory: whoever hands one on keeps none.
+#[derive(Clone, Copy)]
 struct Block(NonNull<u8>);
 
 // SAFETY: It is memory that nobody uses, which any thread may use or free.
@@ -153,9 +154,16 @@ fn free(Block(block): Block, layout: Layout) {
     unsafe { dealloc(block.as_ptr(), layout) };
 }
 
+/// Inlined, as the size of a block follows from its type.
 #[inline]
 fn take(layout: Layout) -> Block {
-    let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else { return allocate(layout) };
+    match Size::of(layout).filter(|_| sync::recycles()) {
+        Some(size) => take_one(size),
+        None => allocate(layout),
+    }
+}
+
+fn take_one(size: Size) -> Block {
     let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.take(size));
     // In a thread whose locals are gone already, nothing is kept.
     own.ok().flatten().unwrap_or_else(|| allocate(size.layout()))
@@ -163,16 +171,17 @@ fn take(layout: Layout) -> Block {
 
 #[inline]
 fn give(block: Block, layout: Layout) {
-    let Some(size) = Size::of(layout).filter(|_| sync::recycles()) else {
-        return free(block, layout);
-    };
-    let mut block = Some(block);
-    let _ = OWN.try_with(|own| {
-        if let Ok(mut own) = own.try_borrow_mut() {
-            block.take().into_iter().for_each(|block| own.keep(size, block));
-        }
-    });
-    block.into_iter().for_each(|block| free(block, size.layout()));
+    match Size::of(layout).filter(|_| sync::recycles()) {
+        Some(size) => give_one(block, size),
+        None => free(block, layout),
+    }
+}
+
+fn give_one(block: Block, size: Size) {
+    let keep = |own: &RefCell<Own>| own.try_borrow_mut().map(|mut own| own.keep(size, block));
+    if !matches!(OWN.try_with(keep), Ok(Ok(()))) {
+        free(block, size.layout());
+    }
 }
 
 /// Puts a value into a block, which [`Held::of`] gives back.
@@ -243,17 +252,19 @@ impl<T: ?Sized> DerefMut for Held<T> {
 impl<T: ?Sized> Drop for Held<T> {
     fn drop(&mut self) {
         /// Gives the block back, also where the value's drop panics.
-        struct Back(Option<Block>, Layout);
+        struct Back(Block, Layout);
 
         impl Drop for Back {
+            #[inline]
             fn drop(&mut self) {
-                self.0.take().into_iter().for_each(|block| give(block, self.1));
+                // What takes no room lies nowhere.
+                if self.1.size() > 0 {
+                    give(self.0, self.1);
+                }
             }
         }
 
-        let layout = Layout::for_value(&**self);
-        let block = (layout.size() > 0).then(|| Block(self.0.cast()));
-        let _back = Back(block, layout);
+        let _back = Back(Block(self.0.cast()), Layout::for_value(&**self));
         // SAFETY: This is its owner, and goes.
         unsafe { self.0.drop_in_place() };
     }

@@ -113,7 +113,7 @@ impl Ledger {
             let verdict = if echoes_this {
                 Verdict::Continue
             } else {
-                Verdict::Cancel(stopped.cause().inward())
+                Verdict::cancel(stopped.cause().inward())
             };
             if !echoes_this && self.echo.is_none() {
                 self.echo = Some(stopped.clone());
@@ -128,7 +128,7 @@ impl Ledger {
             let verdict = self.judge(End::Panic, task, Some(&cause));
             return Panicked { verdict, back: Back::Failure(payload, order) };
         }
-        let verdict = Verdict::Cancel(cause);
+        let verdict = Verdict::cancel(cause);
         match self.keep(payload, task) {
             None => Panicked { verdict, back: Back::Kept },
             Some(payload) => Panicked { verdict, back: Back::Unneeded(payload) },
@@ -176,7 +176,7 @@ impl Ledger {
                 if let Some(payload) = self.keep(payload, task) {
                     discard(payload);
                 }
-                Verdict::Cancel(cause)
+                Verdict::cancel(cause)
             }
         }
     }
@@ -352,7 +352,7 @@ mod tests {
     fn rule_06_the_first_error_cancels_the_rest() {
         let mut ledger = Ledger::default();
         let (order, verdict) = ledger.error(&task(4));
-        assert_eq!((order, verdict), (0, Verdict::Cancel(Cause::Failed(task(4)))));
+        assert_eq!((order, verdict), (0, Verdict::cancel(Cause::Failed(task(4)))));
         assert_eq!(ledger.error(&task(2)).0, 1);
         assert!(ledger.close(None).failed);
     }
@@ -377,7 +377,7 @@ mod tests {
         let mut ledger = Ledger::new(Policy::quorum(2), false);
         assert_eq!(ledger.error(&task(0)).1, Verdict::Continue);
         assert_eq!(ledger.value(&task(1)), Verdict::Continue);
-        assert_eq!(ledger.value(&task(2)), Verdict::Cancel(Cause::Decided));
+        assert_eq!(ledger.value(&task(2)), Verdict::cancel(Cause::Decided));
         assert!(!ledger.close(None).failed);
         assert!(Ledger::new(Policy::quorum(2), false).close(None).failed);
     }
@@ -386,7 +386,7 @@ mod tests {
     fn a_predicate_decides_and_its_panic_is_a_panic_of_the_scope() {
         let mut ledger = Ledger::new(Policy::until(|tally| tally.errors == 2), false);
         assert_eq!(ledger.error(&task(0)).1, Verdict::Continue);
-        assert_eq!(ledger.error(&task(1)).1, Verdict::Cancel(Cause::Decided));
+        assert_eq!(ledger.error(&task(1)).1, Verdict::cancel(Cause::Decided));
         assert!(!ledger.close(None).failed);
 
         let mut ledger = Ledger::new(Policy::until(|_| panic!("predicate")), false);

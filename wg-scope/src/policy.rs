@@ -138,12 +138,12 @@ impl Policy {
         match (&self.kind, end) {
             (Kind::FailFast, End::Error | End::Panic) if self.lowest => Verdict::Cut(task.index()),
             (Kind::FailFast, End::Error | End::Panic) => {
-                Verdict::Cancel(cause.cloned().unwrap_or_else(|| Cause::Failed(task.clone())))
+                Verdict::cancel(cause.cloned().unwrap_or_else(|| Cause::Failed(task.clone())))
             }
             (Kind::Successes(wanted), End::Value) if tally.values >= *wanted => {
-                Verdict::Cancel(Cause::Decided)
+                Verdict::cancel(Cause::Decided)
             }
-            (Kind::Until(enough), _) if enough(tally) => Verdict::Cancel(Cause::Decided),
+            (Kind::Until(enough), _) if enough(tally) => Verdict::cancel(Cause::Decided),
             _ => Verdict::Continue,
         }
     }
@@ -191,5 +191,12 @@ pub(crate) enum Verdict {
     Continue,
     /// Begin no task with a higher index than this.
     Cut(usize),
-    Cancel(Cause),
+    /// It is made once in a scope, and each task's end returns a verdict: that is to be small.
+    Cancel(Box<Cause>),
+}
+
+impl Verdict {
+    pub(crate) fn cancel(cause: Cause) -> Self {
+        Verdict::Cancel(Box::new(cause))
+    }
 }

@@ -180,12 +180,20 @@ impl Record {
     }
 
     /// Does what the ledger decided.
+    #[inline]
     pub(crate) fn obey(&self, verdict: Verdict) {
+        if !matches!(verdict, Verdict::Continue) {
+            self.stop(verdict);
+        }
+    }
+
+    #[cold]
+    fn stop(&self, verdict: Verdict) {
         match verdict {
             Verdict::Continue => {}
             Verdict::Cut(index) => self.node.cut(index as u64),
             Verdict::Cancel(cause) => {
-                self.node.cancel(cause);
+                self.node.cancel(*cause);
             }
         }
     }

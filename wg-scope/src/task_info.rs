@@ -43,6 +43,9 @@ const _: () = assert!(size_of::<Name>() <= 24);
 
 /// What a task knows of who it is.
 pub(crate) trait Tag {
+    /// Whether this is a [`Site`], and is read as one where its type is not known.
+    const IS_SITE: bool = false;
+
     /// Returns a label, which may take memory: ordinary tasks run, and are joined, without being asked
     /// for one.
     fn label(&self) -> Label;
@@ -80,6 +83,7 @@ pub(crate) struct Note {
 
 #[derive(Clone)]
 enum Who {
+    Site(Site),
     Label(Label),
     Named(Named),
 }
@@ -165,9 +169,16 @@ impl Tag for Label {
 }
 
 impl Tag for Site {
+    const IS_SITE: bool = true;
+
     #[inline]
     fn label(&self) -> Label {
         Label::at(self.0)
+    }
+
+    #[inline]
+    fn note(&self, index: u64) -> Note {
+        Note::at(index, *self)
     }
 
     #[inline]
@@ -210,6 +221,14 @@ impl Tag for OwnName {
     }
 }
 
+impl Note {
+    /// Notes a task without a name.
+    #[inline]
+    pub(crate) fn at(index: u64, site: Site) -> Self {
+        Note { index, who: Who::Site(site) }
+    }
+}
+
 impl From<TaskInfo> for Note {
     #[inline]
     fn from(TaskInfo { index, label }: TaskInfo) -> Self {
@@ -220,6 +239,7 @@ impl From<TaskInfo> for Note {
 impl From<Note> for TaskInfo {
     fn from(Note { index, who }: Note) -> Self {
         let label = match who {
+            Who::Site(site) => site.label(),
             Who::Label(label) => label,
             Who::Named(named) => named.into_label(),
         };

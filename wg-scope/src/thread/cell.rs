@@ -6,7 +6,7 @@
 //! state. So a task costs two such changes from its spawn to its end, one by each owner.
 #![allow(unsafe_code)]
 
-use std::mem::{needs_drop, replace};
+use std::mem::{needs_drop, offset_of, replace};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
@@ -122,7 +122,10 @@ where
     L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
-    const TABLE: &'static Table = &Table { run: Self::run, note: Self::note };
+    const TABLE: &'static Table = &Table { run: Self::run, note: Self::note, site: Self::SITE };
+
+    const SITE: Option<usize> =
+        if L::IS_SITE { Some(offset_of!(Self, todo) + Todo::<L, S>::LABEL) } else { None };
 
     fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
@@ -150,26 +153,31 @@ where
             cell.todo.execute(index, closure, from);
         // ORDERING: Acquire pairs with the claim's letting go, so that what it did is over before the
         // cell is freed here.
-        let mut before = cell.header.state.load(Ordering::Acquire);
-        let mut own = Some((outcome, order));
-        if let Some((outcome, order)) = own.take_if(|_| before & UNCLAIMED == 0) {
+        let before = cell.header.state.load(Ordering::Acquire);
+        if before & UNCLAIMED != 0 {
+            if before & AWAITED != 0 {
+                scope.call_joiner(index);
+            }
+            // SAFETY: The claim has let go, or never was: the cell is this one's alone, and was made
+            // by `boxed`.
+            let cell = unsafe { Held::of(this) };
+            cell.todo.forgo(index, outcome, order);
+            // That drop may take its time.
+            ended = ended.filter(|_| !needs_drop::<T>());
+        } else {
             // SAFETY: As above.
             cell.place.with_mut(|place| unsafe { *place = Place::Outcome(outcome, order) });
             // From here on the claim may free the cell.
             // ORDERING: Release lays the outcome down for the claim. Acquire as above.
-            before = cell.header.state.fetch_or(ENDED, Ordering::AcqRel);
-        }
-        if before & AWAITED != 0 {
-            scope.call_joiner(index);
-        }
-        if before & UNCLAIMED != 0 {
-            // SAFETY: The claim has let go, or never was: the cell is this one's alone, and was made
-            // by `boxed`.
-            let cell = unsafe { Held::of(this) };
-            // SAFETY: As above, and the task has ended.
-            if let Some((outcome, order)) = own.or_else(|| unsafe { cell.outcome() }) {
-                cell.todo.forgo(index, outcome, order);
-                // That drop may take its time.
+            let before = cell.header.state.fetch_or(ENDED, Ordering::AcqRel);
+            if before & AWAITED != 0 {
+                scope.call_joiner(index);
+            }
+            if before & UNCLAIMED != 0 {
+                // SAFETY: As above.
+                let cell = unsafe { Held::of(this) };
+                // SAFETY: As above, and the task has ended.
+                unsafe { cell.settle(index) };
                 ended = ended.filter(|_| !needs_drop::<T>());
             }
         }

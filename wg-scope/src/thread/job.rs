@@ -10,7 +10,7 @@ use wg_core::sync::AtomicU64;
 use wg_core::{Token, WaitGroup};
 
 use crate::blocks::Counted;
-use crate::task_info::{Note, TaskInfo};
+use crate::task_info::{Note, Site, TaskInfo};
 use crate::timeline::Ended;
 
 /// What every task begins with, whatever its types.
@@ -23,6 +23,9 @@ pub(super) struct Header {
 pub(super) struct Table {
     pub(super) run: unsafe fn(NonNull<Header>, u64, Option<Ended>) -> Option<Ended>,
     pub(super) note: unsafe fn(NonNull<Header>, u64) -> Note,
+    /// How many bytes behind the header's beginning there is a [`Site`] that says who the task is, if nothing
+    /// else does.
+    pub(super) site: Option<usize>,
 }
 
 /// The job's part of a task: to be run, once. Dropped without that, it leaks the closure.
@@ -58,6 +61,13 @@ impl Once {
         unsafe { (self.table().note)(self.0, index) }
     }
 
+    #[inline]
+    fn site(&self) -> Option<Site> {
+        // SAFETY: The table is that of the cell's types, and says where a `Site` lies in such a cell. Nobody
+        // changes that, and the job has not let go of the cell.
+        self.table().site.map(|offset| unsafe { self.0.byte_add(offset).cast::<Site>().read() })
+    }
+
     fn table(&self) -> &'static Table {
         // SAFETY: The job has not let go of it.
         unsafe { self.0.as_ref() }.table
@@ -85,6 +95,12 @@ impl Slot {
     pub(super) fn take(&mut self) -> Option<Once> {
         let task = mem::replace(&mut self.0, NonNull::dangling());
         (task != NonNull::dangling()).then_some(Once(task))
+    }
+
+    /// The line that spawned the task, where that is all that can be said of it.
+    #[inline]
+    pub(super) fn site(&self) -> Option<Site> {
+        if self.is_empty() { None } else { Once(self.0).site() }
     }
 
     pub(super) fn info(&self, index: u64) -> Option<TaskInfo> {
@@ -172,14 +188,19 @@ impl Job {
     pub(super) fn run_after(self, index: u64, from: Option<Ended>) -> Option<Ended> {
         match self {
             Job::Once(task) => task.run(index, from),
-            Job::Often(ref job) => {
-                job.run_as(index, &self);
+            // A task is not to be laid down for those of which a reference is taken.
+            job => {
+                job.run_again(index);
                 None
             }
-            Job::Future(ref job) => {
-                job.run_as(index, &self);
-                None
-            }
+        }
+    }
+
+    fn run_again(self, index: u64) {
+        match &self {
+            Job::Once(_) => unreachable!("it runs once"),
+            Job::Often(job) => job.run_as(index, &self),
+            Job::Future(job) => job.run_as(index, &self),
         }
     }
 

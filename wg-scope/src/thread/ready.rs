@@ -74,8 +74,16 @@ impl Scope<'_, '_> {
     }
 
     /// Waits for room, in the body of a limited scope.
+    #[inline]
     pub(super) fn make_room(&self) {
-        if self.shared().is_limited() && frame::role_in(self.shared()) == Some(Role::Body) {
+        if self.shared().is_limited() {
+            self.make_room_in_body();
+        }
+    }
+
+    #[cold]
+    fn make_room_in_body(&self) {
+        if frame::role_in(self.shared()) == Some(Role::Body) {
             // If the scope was cancelled, the task is dropped when its turn comes.
             let _ = self.await_room();
         }

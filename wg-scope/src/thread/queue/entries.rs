@@ -4,8 +4,8 @@
 use std::mem;
 
 use crate::blocks::Held;
-use crate::task_info::TaskInfo;
-use crate::thread::job::{Job, Slot};
+use crate::task_info::{Site, TaskInfo};
+use crate::thread::job::{Job, Once, Slot};
 
 /// A job, and how often it may still be begun; none if its joiner came first.
 pub(super) enum Entry {
@@ -77,6 +77,18 @@ impl Entry {
             Entry::Task(slot, index) => Some((Job::Once(slot.take()?), *index)),
             Entry::Other(other) => other.take(),
         }
+    }
+
+    /// Takes out a task of which there is no more to say than the line that spawned it.
+    #[inline]
+    pub(super) fn into_plain(mut self) -> Result<(Once, u64, Site), Self> {
+        if let Entry::Task(slot, index) = &mut self {
+            if let Some(site) = slot.site() {
+                let task = slot.take().expect("it has a line");
+                return Ok((task, *index, site));
+            }
+        }
+        Err(self)
     }
 
     /// Forgets all shares but one if there is nothing to do for those who take them. Returns how many

@@ -13,6 +13,7 @@ use wg_core::sync::{self, Mutex};
 
 use super::lists::LONGEST;
 use super::{Entry, Running};
+use crate::task_info::Note;
 use crate::thread::job::Job;
 
 /// The tasks that one runner has in hand. Its lock is taken with that of the queue held, never the
@@ -67,10 +68,7 @@ impl Default for Hand {
 impl Hand {
     /// Gives back the task that was begun before, and begins the next that is in hand.
     pub(in crate::thread) fn next(&self) -> Option<(Job, u64)> {
-        let mut held = self.0.lock();
-        // All that is let go of under the lock is a name at most.
-        held.current = None;
-        held.begin()
+        self.0.lock().begin()
     }
 
     /// Lays down the entries in `range`, of which none has begun, and begins the first.
@@ -149,12 +147,29 @@ impl Hand {
 }
 
 impl Held {
+    /// Begins the next, in place of the one that was begun before: of that, a name is let go of at most.
+    #[inline]
     fn begin(&mut self) -> Option<(Job, u64)> {
-        let job = self.ahead.pop_front()?.take();
-        let (job, index) = job.expect("what is in hand is not empty");
+        let Some(entry) = self.ahead.pop_front() else {
+            self.current = None;
+            return None;
+        };
         self.taken += 1;
+        // Most say no more of themselves than a line, and are to go from hand to hand in registers.
+        match entry.into_plain() {
+            Ok((task, index, site)) => {
+                self.current = Some(Running { task: Note::at(index, site), since: None });
+                Some((Job::Once(task), index))
+            }
+            Err(entry) => Some(self.begin_other(entry)),
+        }
+    }
+
+    #[cold]
+    fn begin_other(&mut self, mut entry: Entry) -> (Job, u64) {
+        let (job, index) = entry.take().expect("what is in hand is not empty");
         self.current = Some(Running { task: job.note(index), since: None });
-        Some((job, index))
+        (job, index)
     }
 }
 
