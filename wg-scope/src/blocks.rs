@@ -186,11 +186,19 @@ fn give_one(block: Block, size: Size) {
 
 /// Puts a value into a block, which [`Held::of`] gives back.
 pub(crate) fn put<T>(value: T) -> NonNull<T> {
+    put_made(|| value)
+}
+
+/// As [`put`], a value that is put together when there is a block for it, and so in its place: who puts it
+/// together before has it copied, and a copy waits for all that was written a moment ago. Where that panics,
+/// the block is lost.
+#[inline]
+pub(crate) fn put_made<T>(make: impl FnOnce() -> T) -> NonNull<T> {
     let layout = Layout::new::<T>();
     let place = if layout.size() == 0 { NonNull::dangling() } else { take(layout).0.cast() };
     // SAFETY: The block is as large as the value and aligned for it, and nobody else's; if the value takes
     // no room, any place that is aligned will do.
-    unsafe { place.write(value) };
+    unsafe { place.write(make()) };
     place
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
 
 use crate::sync::Arc;
 
@@ -79,6 +80,14 @@ fn wake_each(queue: Queue) -> Option<Box<dyn Any + Send>> {
         }
     }
     first
+}
+
+/// As [`Released::wake_all`], for a single task.
+#[inline]
+pub(super) fn wake_task(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        surface(payload);
+    }
 }
 
 fn wake(place: Place) -> std::thread::Result<()> {

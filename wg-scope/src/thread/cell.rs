@@ -128,9 +128,10 @@ where
         if L::IS_SITE { Some(offset_of!(Self, todo) + Todo::<L, S>::LABEL) } else { None };
 
     fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
-        let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
-        let place = UnsafeCell::new(Place::Closure(closure));
-        let cell = blocks::put(Cell { header, todo, place });
+        let cell = blocks::put_made(|| {
+            let header = Header { state: AtomicU64::new(state), table: Self::TABLE };
+            Cell { header, todo, place: UnsafeCell::new(Place::Closure(closure)) }
+        });
         // SAFETY: The table is that of the cell's types, all that is in it may change threads, and
         // this is the one job.
         (cell, unsafe { Once::of(cell.cast()) })
