@@ -55,7 +55,7 @@ pub(crate) fn enter(node: &Arc<Node>, role: Role) -> Entered {
     };
     match CONTEXT.try_with(again).ok().flatten() {
         Some(before) => Entered { before: Some(before) },
-        None => stand(Place { node: Arc::clone(node), role, polled: false }),
+        None => stand(node, role, false),
     }
 }
 
@@ -69,13 +69,13 @@ pub(crate) fn enter_to_poll(node: &Arc<Node>, role: Role) -> Entered {
     };
     match CONTEXT.try_with(take).ok().flatten() {
         Some(before) => Entered { before: Some(before) },
-        None => stand(Place { node: Arc::clone(node), role, polled: true }),
+        None => stand(node, role, true),
     }
 }
 
 /// Enters a scope of which several futures will be polled, one after the other.
 pub(crate) fn enter_to_poll_many(node: &Arc<Node>) -> Entered {
-    stand(Place { node: Arc::clone(node), role: Role::Between, polled: true })
+    stand(node, Role::Between, true)
 }
 
 impl Context {
@@ -85,8 +85,11 @@ impl Context {
     }
 }
 
-fn stand(place: Place) -> Entered {
-    let _ = CONTEXT.try_with(|context| context.borrow_mut().0.push(place));
+fn stand(node: &Arc<Node>, role: Role, polled: bool) -> Entered {
+    let push = |context: &RefCell<Context>| {
+        context.borrow_mut().0.push(Place { node: Arc::clone(node), role, polled });
+    };
+    let _ = CONTEXT.try_with(push);
     Entered { before: None }
 }
 

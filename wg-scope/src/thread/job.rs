@@ -219,6 +219,12 @@ impl Job {
         }
     }
 
+    /// The line that spawned it, where that is all that [`note`](Self::note) says.
+    #[inline]
+    pub(super) fn site(&self) -> Option<Site> {
+        if let Job::Once(task) = self { task.site() } else { None }
+    }
+
     /// Whether there is still something to do for who begins it.
     pub(super) fn is_wanted(&self) -> bool {
         match self {

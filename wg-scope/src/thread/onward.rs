@@ -9,12 +9,17 @@ use super::shared::Shared;
 use super::sleep::{self, Alarm};
 use super::stack;
 
+/// Whether this thread's stack has room for a task of `scope`.
+pub(super) fn has_room(scope: &Shared) -> bool {
+    stack::has_room(scope.stack)
+}
+
 /// Calls what runs a task of `scope` in place, which must not unwind. Where this thread's stack is
 /// nearly used up, or too small for these tasks, the call goes on on another stack, as if that were
 /// the rest of this one: in the same scopes, bodies and tasks, in their slots, and as the same one
 /// who is woken. Better a deep stack than none, where no thread can be had.
 pub(super) fn with_room(scope: &Arc<Shared>, call: impl FnOnce() + Send) {
-    if stack::has_room(scope.stack) {
+    if has_room(scope) {
         return call();
     }
     let mut call = Some(call);

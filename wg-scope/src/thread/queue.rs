@@ -21,6 +21,7 @@ use self::inlet::Inlet;
 use self::lists::Kept;
 use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
+use crate::blocks::Held;
 use crate::task_info::{Note, TaskInfo};
 
 pub(super) struct Queue {
@@ -94,6 +95,27 @@ struct Running {
     since: Option<Instant>,
 }
 
+impl Running {
+    fn new(task: Note) -> Self {
+        Running { task, since: None }
+    }
+
+    /// Enters the task of a job that begins. Most say no more of themselves than a line, and that is put
+    /// together where it is to lie.
+    #[inline]
+    fn enter(place: &mut Option<Running>, job: &Job, index: u64) {
+        match job.site() {
+            Some(site) => *place = Some(Running::new(Note::at(index, site))),
+            None => Running::enter_other(place, job, index),
+        }
+    }
+
+    #[cold]
+    fn enter_other(place: &mut Option<Running>, job: &Job, index: u64) {
+        *place = Some(Running::new(job.note(index)));
+    }
+}
+
 /// Who would run a task in place without a slot of its own; see `slots`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guest {
@@ -105,18 +127,24 @@ pub(super) enum Guest {
 
 /// What was begun, to be given back at its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Begun {
-    /// One task, with its key among those that run.
-    Alone(usize, Place),
+pub(super) struct Begun {
+    kind: Kind,
+    key: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One task, with its key among those that run; in whose slot.
+    Alone(Place),
     /// Those that a runner has in hand, with the key of the hand.
-    Several(usize),
+    Several,
 }
 
 impl Begun {
     /// Whether there may be more in the hand.
     #[inline]
     pub(super) fn is_several(self) -> bool {
-        matches!(self, Begun::Several(_))
+        self.kind == Kind::Several
     }
 }
 
@@ -148,22 +176,36 @@ pub(super) enum Taken {
     Elsewhere,
 }
 
-/// What must be done after a change, when the lock is free.
+/// What must be done after a change, when the lock is free. Mostly that is nothing, and it is two words.
 #[must_use]
 pub(super) struct Follow {
-    pub(super) wake: Vec<Thread>,
     /// One more runner is wanted. It counts as asked for.
     pub(super) ask: bool,
+    pub(super) rest: Option<Held<Rest>>,
+}
+
+/// Whom to wake, and what to let go of.
+#[derive(Default)]
+pub(super) struct Rest {
+    pub(super) wake: Vec<Thread>,
     /// Nothing waits and nothing runs. To be dropped last: then the scope may end.
-    pub(super) left: Option<Membership>,
+    left: Option<Membership>,
 }
 
 impl Follow {
-    const NONE: Follow = Follow { wake: Vec::new(), ask: false, left: None };
+    pub(super) const NONE: Follow = Follow { ask: false, rest: None };
 
     #[inline]
     pub(super) fn is_nothing(&self) -> bool {
-        self.wake.is_empty() && !self.ask && self.left.is_none()
+        !self.ask && self.rest.is_none()
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_with(|| Held::new(Rest::default()))
+    }
+
+    fn wake(&mut self, thread: Thread) {
+        self.rest().wake.push(thread);
     }
 }
 
@@ -184,17 +226,17 @@ impl Inner {
         }
     }
 
-    fn begin(&mut self, task: Note) -> Begun {
-        self.slots.begin();
-        self.enter(task, Place::Own)
-    }
-
-    fn enter(&mut self, task: Note, place: Place) -> Begun {
+    /// Enters what begins alone: what is known of it comes to lie where `enter` is told.
+    #[inline]
+    fn enter(&mut self, place: Place, enter: impl FnOnce(&mut Option<Running>)) -> Begun {
         self.at_work += 1;
-        Begun::Alone(self.lists.running.insert(Running { task, since: None }), place)
+        let vacant = self.lists.running.vacant_entry();
+        let key = vacant.key();
+        enter(vacant.insert(None));
+        Begun { kind: Kind::Alone(place), key }
     }
 
-    fn begin_as(&mut self, guest: Guest, task: Note) -> Begun {
+    fn begin_as(&mut self, guest: Guest, enter: impl FnOnce(&mut Option<Running>)) -> Begun {
         let place = match guest {
             Guest::OfSleeper => self.slots.begin_as_guest(),
             Guest::Stranger => {
@@ -202,24 +244,23 @@ impl Inner {
                 Place::Own
             }
         };
-        self.enter(task, place)
+        self.enter(place, enter)
     }
 
-    /// Gives back what was begun. What is returned is to be dropped without the lock.
-    fn end(&mut self, begun: Begun) -> Option<Running> {
+    /// Gives back what was begun. All that is let go of is a name at most.
+    fn end(&mut self, begun: Begun) {
         self.at_work -= 1;
-        match begun {
-            Begun::Alone(key, place) => {
+        let Begun { kind, key } = begun;
+        match kind {
+            Kind::Alone(place) => {
                 self.slots.end_as_guest(place);
-                Some(self.lists.running.remove(key))
+                self.lists.running.remove(key);
             }
-            Begun::Several(key) => {
+            Kind::Several => {
                 self.slots.end();
                 self.lists.full.retain(|&other| other != key);
                 let hand = self.lists.hands.remove(key);
-                let (ended, taken) = hand.settle(&mut self.lists.entries);
-                self.taken = self.taken.wrapping_add(taken);
-                ended
+                self.taken = self.taken.wrapping_add(hand.settle(&mut self.lists.entries));
             }
         }
     }
@@ -246,15 +287,33 @@ impl Inner {
         if self.is_idle() { self.membership.take() } else { None }
     }
 
-    /// Those to be woken where a slot has become free, or a task does not wait any more.
-    fn hopeful(&mut self) -> Vec<Thread> {
+    /// Enters whom to wake where a slot has become free, or a task does not wait any more.
+    #[inline]
+    fn call_hopeful(&mut self, follow: &mut Follow) {
+        if !self.hopeful.is_empty() || !self.spawners.is_empty() {
+            self.call_some(follow);
+        }
+    }
+
+    #[cold]
+    fn call_some(&mut self, follow: &mut Follow) {
         let mut wake = mem::take(&mut self.hopeful);
         // Not for each place, where there are many: waking and falling asleep takes longer than many
         // a task, and what is left keeps the runners at work meanwhile.
         if !self.calls_late() || self.waiting <= self.slots.limit() / 2 {
             wake.append(&mut self.spawners);
         }
-        wake
+        if !wake.is_empty() {
+            follow.rest().wake.append(&mut wake);
+        }
+    }
+
+    /// Lets the membership go, if nothing waits and nothing runs any more.
+    #[inline]
+    fn let_go(&mut self, inlet: &Inlet, follow: &mut Follow) {
+        if let Some(left) = self.leave(inlet) {
+            follow.rest().left = Some(left);
+        }
     }
 
     fn calls_late(&self) -> bool {
@@ -262,24 +321,33 @@ impl Inner {
     }
 
     /// What follows where what was begun before was given back, and nobody has to be found.
-    fn after(&mut self, before: Option<Begun>, inlet: &Inlet) -> Follow {
-        let wake = if before.is_some() { self.hopeful() } else { Vec::new() };
-        Follow { wake, ask: false, left: self.leave(inlet) }
+    #[inline]
+    fn after(&mut self, before: Option<Begun>, inlet: &Inlet, follow: &mut Follow) {
+        if before.is_some() {
+            self.call_hopeful(follow);
+        }
+        self.let_go(inlet, follow);
     }
 
     /// Finds somebody for tasks that can begin, and tells those who hope for room.
     fn follow(&mut self, most: usize, inlet: &Inlet) -> Follow {
-        let (wake, left) = (self.hopeful(), self.leave(inlet));
-        if !self.wants_somebody(most) {
-            return Follow { wake, ask: false, left };
+        let mut follow = Follow::NONE;
+        self.call_hopeful(&mut follow);
+        self.let_go(inlet, &mut follow);
+        if self.wants_somebody(most) {
+            self.find_somebody(&mut follow, most);
         }
-        Follow { left, ..self.find_somebody(wake, most) }
+        follow
     }
 
     /// As [`follow`](Self::follow), where one more task waits and no slot has become free.
     #[inline]
     fn after_push(&mut self, most: usize) -> Follow {
-        if self.wants_somebody(most) { self.find_somebody(Vec::new(), most) } else { Follow::NONE }
+        let mut follow = Follow::NONE;
+        if self.wants_somebody(most) {
+            self.find_somebody(&mut follow, most);
+        }
+        follow
     }
 
     /// Whether somebody might have to be found for one more task.
@@ -289,20 +357,18 @@ impl Inner {
     }
 
     /// Finds somebody for tasks that can begin.
-    fn find_somebody(&mut self, mut wake: Vec<Thread>, most: usize) -> Follow {
-        let mut ask = false;
-        if self.can_take() {
-            if let Some(owner) = self.owner.take_if(|owner| owner.works) {
-                wake.push(owner.thread);
-            } else if self.runners < most.min(self.slots.limit()).saturating_add(self.slots.lent())
-            {
-                // Those who lent their slots are runners too, and do not come.
-                self.runners += 1;
-                self.asked += 1;
-                ask = true;
-            }
+    fn find_somebody(&mut self, follow: &mut Follow, most: usize) {
+        if !self.can_take() {
+            return;
         }
-        Follow { wake, ask, left: None }
+        if let Some(owner) = self.owner.take_if(|owner| owner.works) {
+            follow.wake(owner.thread);
+        } else if self.runners < most.min(self.slots.limit()).saturating_add(self.slots.lent()) {
+            // Those who lent their slots are runners too, and do not come.
+            self.runners += 1;
+            self.asked += 1;
+            follow.ask = true;
+        }
     }
 }
 
@@ -440,7 +506,7 @@ impl Queue {
 
     /// Enters a task that was begun in place, in the slot of the one who joins it and sleeps.
     pub(super) fn begin_in_slot(&self, task: TaskInfo) -> Begun {
-        self.lock().enter(task.into(), Place::Own)
+        self.lock().enter(Place::Own, |place| *place = Some(Running::new(task.into())))
     }
 
     /// Takes a task out of the queue, if it is there, to be begun as by
@@ -448,20 +514,23 @@ impl Queue {
     pub(super) fn take_in_slot(&self, index: u64) -> Option<(Job, Begun, Follow)> {
         let mut inner = self.lock();
         let job = inner.retract(index)?;
-        let begun = inner.enter(job.note(index), Place::Own);
+        let begun = inner.enter(Place::Own, |place| Running::enter(place, &job, index));
         // One fewer waits, and no more have begun.
-        let follow = inner.after(Some(begun), &self.inlet);
+        let mut follow = Follow::NONE;
+        inner.after(Some(begun), &self.inlet, &mut follow);
         Some((job, begun, follow))
     }
 
     /// Gives back what was begun in a slot. Whose slot it is goes on.
     pub(super) fn end_in_slot(&self, begun: Begun) {
-        let Begun::Alone(key, _) = begun else { unreachable!("one begins in a slot alone") };
+        let Begun { kind: Kind::Alone(_), key } = begun else {
+            unreachable!("one begins in a slot alone")
+        };
         let mut inner = self.lock();
         inner.at_work -= 1;
-        let (ended, left) = (inner.lists.running.remove(key), inner.leave(&self.inlet));
+        inner.lists.running.remove(key);
+        let left = inner.leave(&self.inlet);
         drop(inner);
-        drop(ended);
         drop(left);
     }
 

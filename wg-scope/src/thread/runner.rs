@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::iter::repeat_n;
-use std::mem::replace;
 use std::pin::pin;
 use std::process::abort;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use std::task::{Context, Waker};
 use wg_core::sync::{current, give_way, park_until, times};
 
 use super::frame;
-use super::onward::with_room;
+use super::onward::{has_room, with_room};
 use super::pool::{Client, Progress, cores};
 use super::probe::Number;
-use super::queue::{Begun, Found, Next, OwnHand};
+use super::queue::{Begun, Follow, Found, Next, OwnHand};
 use super::shared::Shared;
 use super::sleep::{Asleep, waker};
 use crate::context::Role;
@@ -173,29 +172,52 @@ fn is_about_to_end(scope: &Shared) -> bool {
 /// Runs what waits. If all has ended then, returns whether some runner that was asked for has not come.
 fn work_off(scope: &Arc<Shared>) -> Option<bool> {
     let hand = OwnHand::default();
-    let mut found = look(scope, None, &hand);
-    if let Found::Next(_) = found {
-        let found = &mut found;
-        with_room(scope, move || {
-            let _frame = frame::enter(scope, Role::Task);
-            let mut next = replace(found, Found::Nothing);
-            while let Found::Next(Next { job, index, begun, .. }) = next {
+    if has_room(scope) { work_here(scope, &hand, None) } else { work_elsewhere(scope, hand) }
+}
+
+/// As [`work_off`], where there is no room on this thread's stack for a task.
+#[cold]
+fn work_elsewhere(scope: &Arc<Shared>, hand: OwnHand) -> Option<bool> {
+    match look(scope, None, &hand) {
+        Found::Nothing => None,
+        Found::Ended { asked } => Some(asked),
+        Found::Next(Next { job, index, begun, .. }) => {
+            let mut end = None;
+            let its_end = &mut end;
+            with_room(scope, move || {
+                let _frame = frame::enter(scope, Role::Task);
                 let ended = job.run_after(index, None);
                 work_in_hand(&hand, Some(begun), ended);
-                next = look(scope, Some(begun), &hand);
-            }
-            *found = next;
-        });
-    }
-    match found {
-        Found::Ended { asked } => Some(asked),
-        Found::Nothing | Found::Next(_) => None,
+                *its_end = work_here(scope, &hand, Some(begun));
+            });
+            end
+        }
     }
 }
 
+/// As [`work_off`], behind what was begun `before`.
+fn work_here(scope: &Arc<Shared>, hand: &OwnHand, mut before: Option<Begun>) -> Option<bool> {
+    let mut frame = None;
+    loop {
+        match look(scope, before, hand) {
+            Found::Nothing => return None,
+            Found::Ended { asked } => return Some(asked),
+            Found::Next(Next { job, index, begun, .. }) => {
+                frame.get_or_insert_with(|| frame::enter(scope, Role::Task));
+                let ended = job.run_after(index, None);
+                work_in_hand(hand, Some(begun), ended);
+                before = Some(begun);
+            }
+        }
+    }
+}
+
+/// Inlined, so that what is found is put together nowhere.
+#[inline(always)]
 fn look(scope: &Arc<Shared>, before: Option<Begun>, hand: &OwnHand) -> Found {
     let (enter, counts_nobody) = (|| scope.membership(), || scope.group.count() == 0);
-    let (found, follow) = scope.queue.next_or_leave(before, hand, enter, counts_nobody);
+    let mut follow = Follow::NONE;
+    let found = scope.queue.next_or_leave(before, hand, enter, counts_nobody, &mut follow);
     scope.follow(follow);
     found
 }

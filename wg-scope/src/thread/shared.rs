@@ -168,14 +168,14 @@ impl Shared {
     }
 
     fn follow_up(self: &Arc<Self>, follow: Follow) {
-        let Follow { wake, ask, left } = follow;
-        for thread in wake {
+        let Follow { ask, mut rest } = follow;
+        for thread in rest.iter_mut().flat_map(|rest| rest.wake.drain(..)) {
             thread.unpark();
         }
         if ask {
             self.lend();
         }
-        drop(left);
+        drop(rest);
     }
 
     /// Asks for the runner that the queue counts as asked for. Returns whether one may come; if

@@ -176,14 +176,14 @@ pub(super) fn work(queue: &Queue) {
 /// Queues a job that is in no scope.
 pub(super) fn push(queue: &Queue, job: Job, most: usize) -> (u64, Follow) {
     match queue.lay(job) {
-        Ok(index) => (index, Follow { wake: Vec::new(), ask: false, left: None }),
+        Ok(index) => (index, Follow::NONE),
         Err(job) => queue.push(job, most, || None),
     }
 }
 
 /// Wakes those who are to be woken. Returns whether a runner is asked for.
 pub(super) fn wake(follow: Follow) -> bool {
-    follow.wake.iter().for_each(Thread::unpark);
+    follow.rest.iter().flat_map(|rest| &rest.wake).for_each(Thread::unpark);
     follow.ask
 }
 

@@ -81,14 +81,10 @@ impl Entry {
 
     /// Takes out a task of which there is no more to say than the line that spawned it.
     #[inline]
-    pub(super) fn into_plain(mut self) -> Result<(Once, u64, Site), Self> {
-        if let Entry::Task(slot, index) = &mut self {
-            if let Some(site) = slot.site() {
-                let task = slot.take().expect("it has a line");
-                return Ok((task, *index, site));
-            }
-        }
-        Err(self)
+    pub(super) fn take_plain(&mut self) -> Option<(Once, u64, Site)> {
+        let Entry::Task(slot, index) = self else { return None };
+        let site = slot.site()?;
+        Some((slot.take()?, *index, site))
     }
 
     /// Forgets all shares but one if there is nothing to do for those who take them. Returns how many

@@ -88,15 +88,16 @@ impl Hand {
         held.begin()
     }
 
-    /// Gives back what was begun last, and how many were; nothing is in hand any more. `entries` gets the
-    /// buffer of what was, if it has none.
-    pub(super) fn settle(&self, entries: &mut VecDeque<Entry>) -> (Option<Running>, u64) {
+    /// Gives back how many were begun; nothing is in hand any more. `entries` gets the buffer of what was, if
+    /// it has none.
+    pub(super) fn settle(&self, entries: &mut VecDeque<Entry>) -> u64 {
         let mut held = self.0.lock();
         debug_assert!(held.ahead.is_empty(), "who settles has begun all that was in hand");
         if entries.capacity() == 0 {
             mem::swap(&mut held.ahead, entries);
         }
-        (held.current.take(), mem::take(&mut held.taken))
+        held.current = None;
+        mem::take(&mut held.taken)
     }
 
     /// Takes the back half of what has not begun, and how many are left.
@@ -150,25 +151,25 @@ impl Held {
     /// Begins the next, in place of the one that was begun before: of that, a name is let go of at most.
     #[inline]
     fn begin(&mut self) -> Option<(Job, u64)> {
-        let Some(entry) = self.ahead.pop_front() else {
+        let Some(mut entry) = self.ahead.pop_front() else {
             self.current = None;
             return None;
         };
         self.taken += 1;
         // Most say no more of themselves than a line, and are to go from hand to hand in registers.
-        match entry.into_plain() {
-            Ok((task, index, site)) => {
-                self.current = Some(Running { task: Note::at(index, site), since: None });
+        match entry.take_plain() {
+            Some((task, index, site)) => {
+                self.current = Some(Running::new(Note::at(index, site)));
                 Some((Job::Once(task), index))
             }
-            Err(entry) => Some(self.begin_other(entry)),
+            None => Some(self.begin_other(entry)),
         }
     }
 
     #[cold]
     fn begin_other(&mut self, mut entry: Entry) -> (Job, u64) {
         let (job, index) = entry.take().expect("what is in hand is not empty");
-        self.current = Some(Running { task: job.note(index), since: None });
+        Running::enter_other(&mut self.current, &job, index);
         (job, index)
     }
 }

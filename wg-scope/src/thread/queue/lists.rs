@@ -16,7 +16,7 @@ pub(super) struct Lists {
     pub(super) laid: VecDeque<Entry>,
     pub(super) entries: VecDeque<Entry>,
     /// What runs, for the reports, but for what runners have in hand.
-    pub(super) running: Slab<Running>,
+    pub(super) running: Slab<Option<Running>>,
     /// The hands of runners that took several tasks, and which of them may hold some not begun.
     pub(super) hands: Slab<Hand>,
     pub(super) full: Vec<usize>,

@@ -86,8 +86,13 @@ impl Queue {
     pub(in crate::thread) fn alive(&self, most: usize) -> Vec<Seen> {
         let mut inner = self.lock();
         inner.stamp();
-        let mut seen: Vec<_> =
-            inner.lists.running.iter().map(|(_, running)| running.seen()).collect();
+        let mut seen: Vec<_> = inner
+            .lists
+            .running
+            .iter()
+            .flat_map(|(_, running)| running)
+            .map(Running::seen)
+            .collect();
         let mut waiting = Vec::new();
         for (_, hand) in &inner.lists.hands {
             hand.look(|current, ahead| {
@@ -110,7 +115,7 @@ impl Inner {
         let mut stamp = |running: &mut Running| {
             running.since.get_or_insert_with(|| *now.get_or_insert_with(sync::now));
         };
-        self.lists.running.iter_mut().for_each(|(_, running)| stamp(running));
+        self.lists.running.iter_mut().flat_map(|(_, running)| running).for_each(&mut stamp);
         for (_, hand) in &self.lists.hands {
             hand.look(|current, _| current.map(&mut stamp));
         }

@@ -4,7 +4,7 @@ use std::mem;
 
 use wg_core::sync::Thread;
 
-use super::{Begun, Follow, Found, Guest, OwnHand, Queue, Taken};
+use super::{Begun, Follow, Found, Guest, Next, OwnHand, Queue, Running, Taken};
 use crate::task_info::TaskInfo;
 use crate::thread::job::Membership;
 
@@ -12,19 +12,25 @@ impl Queue {
     /// As [`next`](Self::next), for the thread that leaves the scope and can run what waits: where it finds
     /// nothing, the scope has ended, or it watches the group from now on. Whatever waits or runs then is
     /// counted there; `enter`: see [`push`](Self::push). `counts_nobody` says whether nobody is.
+    #[inline(always)]
     pub(in crate::thread) fn next_or_leave(
         &self,
         before: Option<Begun>,
         hand: &OwnHand,
         enter: impl FnOnce() -> Option<Membership>,
         counts_nobody: impl FnOnce() -> bool,
-    ) -> (Found, Follow) {
+        follow: &mut Follow,
+    ) -> Found {
         let mut inner = self.lock_to_take();
-        let ended = before.map(|begun| inner.end(begun));
+        if let Some(begun) = before {
+            inner.end(begun);
+        }
         let next = inner.take(Some(hand));
-        let follow = inner.after(before, &self.inlet);
-        let found = match next {
-            Some(next) => Found::Next(next),
+        inner.after(before, &self.inlet, follow);
+        match next {
+            Some(Next { job, index, begun, is_last }) => {
+                Found::Next(Next { job, index, begun, is_last })
+            }
             // Asked with the queue locked: what is alive here may have begun what is counted there, and
             // the other way round.
             None if inner.is_idle() && counts_nobody() => {
@@ -35,10 +41,7 @@ impl Queue {
                 inner.watch(enter);
                 Found::Nothing
             }
-        };
-        drop(inner);
-        drop(ended);
-        (found, follow)
+        }
     }
 
     /// Has what waits and runs here counted by the scope's group, from now on.
@@ -54,7 +57,8 @@ impl Queue {
     /// Enters a task that is to be begun in place by one without a slot, if there is room.
     pub(in crate::thread) fn begin_as(&self, guest: Guest, task: TaskInfo) -> Option<Begun> {
         let mut inner = self.lock();
-        inner.has_room_for(guest).then(|| inner.begin_as(guest, task.into()))
+        let enter = |place: &mut Option<Running>| *place = Some(Running::new(task.into()));
+        inner.has_room_for(guest).then(|| inner.begin_as(guest, enter))
     }
 
     /// Takes a task out of the queue that is to be begun in place by one without a slot, if there
@@ -65,7 +69,7 @@ impl Queue {
             return Taken::NoRoom;
         }
         let Some(job) = inner.retract(index) else { return Taken::Elsewhere };
-        let begun = inner.begin_as(guest, job.note(index));
+        let begun = inner.begin_as(guest, |place| Running::enter(place, &job, index));
         Taken::Begun(job, begun)
     }
 
@@ -83,11 +87,8 @@ impl Queue {
     /// Gives back what was begun in place.
     pub(in crate::thread) fn end(&self, begun: Begun, most: usize) -> Follow {
         let mut inner = self.lock();
-        let ended = inner.end(begun);
-        let follow = inner.follow(most, &self.inlet);
-        drop(inner);
-        drop(ended);
-        follow
+        inner.end(begun);
+        inner.follow(most, &self.inlet)
     }
 
     /// Enters that one who runs a task sleeps, and lends its slot to guests.
@@ -154,7 +155,9 @@ impl Queue {
         inner.recall();
         let spawners = mem::take(&mut inner.spawners);
         let mut follow = inner.follow(most, &self.inlet);
-        follow.wake.extend(spawners);
+        if !spawners.is_empty() {
+            follow.rest().wake.extend(spawners);
+        }
         follow
     }
 }

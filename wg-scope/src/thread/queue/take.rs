@@ -8,7 +8,8 @@ use std::mem;
 use wg_core::sync::times;
 
 use super::entries::own_key;
-use super::{Begun, Entry, Follow, Inner, Next, OwnHand, Queue};
+use super::{Begun, Entry, Follow, Inner, Kind, Next, OwnHand, Place, Queue, Running};
+use crate::task_info::Note;
 use crate::thread::job::Job;
 
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
@@ -78,6 +79,7 @@ impl Inner {
     }
 
     /// Takes what is next; several tasks, if they are many, go into `hand`.
+    #[inline(always)]
     pub(super) fn take(&mut self, hand: Option<&OwnHand>) -> Option<Next> {
         if !self.slots.has_room() || (self.waiting == 0 && !self.take_over()) {
             return None;
@@ -87,15 +89,38 @@ impl Inner {
         if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares(), waiting, limit) {
             return self.take_several(hand);
         }
+        // Most say no more of themselves than a line, and are put together nowhere on their way.
+        let Some((task, index, site)) = entry.take_plain() else {
+            let Next { job, index, begun, is_last } = self.take_other()?;
+            return Some(Next { job, index, begun, is_last });
+        };
+        self.lists.entries.pop_front();
+        let enter =
+            |place: &mut Option<Running>| *place = Some(Running::new(Note::at(index, site)));
+        let begun = self.took(1, enter);
+        Some(Next { job: Job::Once(task), index, begun, is_last: self.waiting == 0 })
+    }
+
+    /// Takes what is next: a task that has a name, or what may be begun several times.
+    #[cold]
+    fn take_other(&mut self) -> Option<Next> {
+        let entry = self.front()?;
         let forgotten = entry.forget_unwanted();
         let (job, index) = entry.take()?;
         if entry.shares() == 0 {
             self.lists.entries.pop_front();
         }
-        self.waiting -= forgotten + 1;
-        self.taken = self.taken.wrapping_add(1);
-        let begun = self.begin(job.note(index));
+        let begun = self.took(forgotten + 1, |place| Running::enter(place, &job, index));
         Some(Next { job, index, begun, is_last: self.waiting == 0 })
+    }
+
+    /// Enters that one was taken, and so many do not wait any more.
+    #[inline]
+    fn took(&mut self, less: usize, enter: impl FnOnce(&mut Option<Running>)) -> Begun {
+        self.waiting -= less;
+        self.taken = self.taken.wrapping_add(1);
+        self.slots.begin();
+        self.enter(Place::Own, enter)
     }
 
     /// Takes several tasks, and begins the first. Half is left for others, if there are any: who comes
@@ -120,7 +145,8 @@ impl Inner {
         self.lists.full.push(key);
         self.slots.begin();
         self.at_work += 1;
-        Some(Next { job, index, begun: Begun::Several(key), is_last: self.waiting == 0 })
+        let begun = Begun { kind: Kind::Several, key };
+        Some(Next { job, index, begun, is_last: self.waiting == 0 })
     }
 
     /// Takes half of what some runner has in hand back into the queue, which is empty. Returns
@@ -160,12 +186,11 @@ impl Queue {
         hand: Option<&OwnHand>,
     ) -> (Option<Next>, Follow) {
         let mut inner = self.lock_to_take();
-        let ended = before.map(|begun| inner.end(begun));
-        let next = inner.take(hand);
-        let follow = inner.after(before, &self.inlet);
-        drop(inner);
-        // A name may be the last to be let go of.
-        drop(ended);
+        if let Some(begun) = before {
+            inner.end(begun);
+        }
+        let (next, mut follow) = (inner.take(hand), Follow::NONE);
+        inner.after(before, &self.inlet, &mut follow);
         (next, follow)
     }
 
@@ -177,7 +202,9 @@ impl Queue {
         hand: &OwnHand,
     ) -> (Option<Next>, Follow, bool) {
         let mut inner = self.lock_to_take();
-        let ended = before.map(|begun| inner.end(begun));
+        if let Some(begun) = before {
+            inner.end(begun);
+        }
         let mut next = inner.take(Some(hand));
         if next.is_none() && !inner.expects {
             self.inlet.shut(&mut inner);
@@ -187,9 +214,8 @@ impl Queue {
         if !stays {
             inner.runners -= 1;
         }
-        let follow = inner.after(before, &self.inlet);
-        drop(inner);
-        drop(ended);
+        let mut follow = Follow::NONE;
+        inner.after(before, &self.inlet, &mut follow);
         (next, follow, stays)
     }
 
