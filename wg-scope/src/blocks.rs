@@ -202,6 +202,16 @@ pub(crate) fn put_made<T>(make: impl FnOnce() -> T) -> NonNull<T> {
     place
 }
 
+/// Makes an `Arc` of a value that is put together in its place, as in [`put_made`].
+#[cfg(feature = "tokio")]
+#[inline]
+pub(crate) fn arc_made<T>(make: impl FnOnce() -> T) -> std::sync::Arc<T> {
+    let mut arc = std::sync::Arc::new_uninit();
+    std::sync::Arc::get_mut(&mut arc).expect("it was made just now").write(make());
+    // SAFETY: It was written just now.
+    unsafe { arc.assume_init() }
+}
+
 /// A value in a block, as a `Box` would hold it.
 pub(crate) struct Held<T: ?Sized>(NonNull<T>);
 
@@ -319,17 +329,17 @@ impl<T> Counted<T> {
         Counted(put(Several { holders: AtomicU64::new(1), value }))
     }
 
-    /// Makes two at once, of which the second forgets all of the type but a trait: `unsize` returns what it
+    /// Makes two of a value at once, of which the second forgets all of the type but a trait: `unsize` returns what it
     /// gets, as that.
     ///
     /// # Panics
     ///
     /// If it returns something else.
     pub(crate) fn two_as<U: ?Sized>(
-        value: T,
+        value: impl FnOnce() -> T,
         unsize: impl for<'a> FnOnce(&'a mut Several<T>) -> &'a mut Several<U>,
     ) -> (Self, Counted<U>) {
-        let mut place = put(Several { holders: AtomicU64::new(2), value });
+        let mut place = put_made(|| Several { holders: AtomicU64::new(2), value: value() });
         // SAFETY: It was made just now, and is nobody else's yet.
         let other = NonNull::from(unsize(unsafe { place.as_mut() }));
         // Nothing else of such a type can lie there: they are made here, and nowhere inside of each other.
@@ -507,7 +517,7 @@ mod tests {
         }
 
         let told = RefCell::new(Vec::new());
-        let (one, other) = Counted::two_as::<dyn Number + '_>(Tells(&told, 1), |it| it);
+        let (one, other) = Counted::two_as::<dyn Number + '_>(|| Tells(&told, 1), |it| it);
         drop(one);
         let again = other.clone();
         drop(other);
@@ -521,7 +531,7 @@ mod tests {
     #[test]
     fn what_two_hold_comes_out_of_its_block_when_one_of_them_has_gone() {
         let text = || String::from("not in the block itself");
-        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text(), |it| it);
+        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text, |it| it);
         assert_eq!((&**one, (*other).as_ref()), (text().as_str(), text().as_str()));
         assert!(!one.is_only());
         let one = one.try_unwrap().expect_err("the other holds it as well");
@@ -529,7 +539,7 @@ mod tests {
         assert!(one.is_only());
         assert_eq!(one.try_unwrap().ok(), Some(text()));
         // The other way round, the value is dropped as what it was.
-        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text(), |it| it);
+        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text, |it| it);
         drop(one);
         assert_eq!((*other).as_ref(), text());
     }

@@ -120,12 +120,12 @@ where
     {
         let label = shared.stamped(label);
         let (index, opened) = shared.open(&label);
-        let claim = Claim::new(shared, index, label, settle);
         if let Opened::Begins(key, counts) = opened {
-            let (its, claim) = P::claimed(claim);
+            let (its, claim) = P::claimed(|| Claim::new(shared, index, label, settle));
             let kept = P::take(shared, Placed::new(its, future, key, counts));
             return Spawned::Placed(claim, kept);
         }
+        let claim = Claim::new(shared, index, label, settle);
         let cell = Arc::new(Cell { claim, stage: Mutex::new(Stage::Polled) });
         let counts = if let Opened::Refused = opened { By::Nobody } else { By::Line };
         let standing = Standing { key: None, has_slot: false, counts };

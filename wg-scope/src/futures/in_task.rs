@@ -286,7 +286,7 @@ macro_rules! in_task {
         impl<$env, T, C: $crate::futures::Claimed<T> $($send)* $($sync)* + $env>
             $crate::futures::Claims<C, T> for $place<$env>
         {
-            fn claimed(claim: C) -> (Self::Hold<C>, Self::Claimed<T>) {
+            fn claimed(claim: impl FnOnce() -> C) -> (Self::Hold<C>, Self::Claimed<T>) {
                 $crate::blocks::Counted::two_as::<
                     dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
                 >(claim, |it| it)

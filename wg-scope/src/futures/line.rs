@@ -108,7 +108,7 @@ impl<C: Child> Line<C> {
         let begins = begins(index);
         if begins && !self.limited {
             let number = self.begin();
-            let key = roll.enter_and_count(placed(), number, group);
+            let key = roll.enter_and_count(placed, number, group);
             return (index, key.map_or(Opened::Refused, |key| Opened::Begins(key, By::List)));
         }
         if !self.count(group) {
@@ -117,7 +117,7 @@ impl<C: Child> Line<C> {
         let opened = if !begins {
             Opened::Skipped
         } else if self.take_slot() {
-            Opened::Begins(roll.enter(placed(), self.begin()), By::Line)
+            Opened::Begins(roll.enter(placed, self.begin()), By::Line)
         } else {
             Opened::Waits
         };
@@ -230,7 +230,7 @@ impl<C: Child> Line<C> {
 
     fn run<H>(&mut self, roll: &Roll<C, H>, child: C) -> Key {
         let number = self.begin();
-        roll.enter(Running::Driven { child, number, stop: None }, number)
+        roll.enter(|| Running::Driven { child, number, stop: None }, number)
     }
 
     fn take_slot(&mut self) -> bool {

@@ -143,8 +143,8 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
 }
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Threads {
-    fn claimed(claim: C) -> (Arc<C>, Self::Claimed<T>) {
-        let claim = Arc::new(claim);
+    fn claimed(claim: impl FnOnce() -> C) -> (Arc<C>, Self::Claimed<T>) {
+        let claim = Arc::new(claim());
         (Arc::clone(&claim), claim)
     }
 }

@@ -87,8 +87,8 @@ pub(crate) trait Joins<C, T>: Polls {
 
 /// A place whose handles can have such claims.
 pub(crate) trait Claims<C, T>: Polls {
-    /// A claim for a task, and for its handle.
-    fn claimed(claim: C) -> (Self::Hold<C>, Self::Claimed<T>);
+    /// A claim for a task, and for its handle. It is put together where it is to lie.
+    fn claimed(claim: impl FnOnce() -> C) -> (Self::Hold<C>, Self::Claimed<T>);
 }
 
 /// A place in which such tasks can be spawned, whether they begin at once or wait in line.

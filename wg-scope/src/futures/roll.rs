@@ -11,6 +11,7 @@ use wg_core::sync::{Mutex, now, times};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
+use crate::blocks::Held;
 use crate::task_info::{Label, TaskInfo};
 
 /// How many that begin one after the other are in the same list.
@@ -27,7 +28,7 @@ pub(crate) struct Roll<C, H>(Box<[Padded<C, H>]>);
 struct Padded<C, H>(Mutex<List<C, H>>);
 
 struct List<C, H> {
-    running: Slab<Running<C, H>>,
+    running: Slab<Option<Running<C, H>>>,
     /// Since when those run, by their places, that somebody has looked at: a clock for every task
     /// would cost more than a small task.
     since: BTreeMap<usize, Instant>,
@@ -71,8 +72,8 @@ pub(crate) struct Key {
 /// One that has ended, or waits again. To be dropped when no lock is held.
 #[must_use]
 pub(crate) struct Left<C, H> {
-    /// It may hold what is anybody's: a waker.
-    pub(crate) child: Running<C, H>,
+    /// If it may hold what is anybody's, as a waker is. Elsewhere, as it is longer than all the rest.
+    pub(crate) child: Option<Held<Running<C, H>>>,
     /// Of the last that the list counted: the scope may end when it is dropped.
     pub(crate) token: Option<OwnedToken>,
     /// Whether its slot is counted.
@@ -99,15 +100,15 @@ impl<C: Child, H> Roll<C, H> {
         &self.0[(number as usize / ROW) & (self.0.len() - 1)].0
     }
 
-    /// Enters a child with a number that no other has had.
-    pub(crate) fn enter(&self, child: Running<C, H>, number: u64) -> Key {
+    /// Enters a child with a number that no other has had. It is put together where it is to lie.
+    pub(crate) fn enter(&self, child: impl FnOnce() -> Running<C, H>, number: u64) -> Key {
         self.list(number).lock().insert(child, number)
     }
 
     /// As [`enter`](Self::enter), and counts the child, if the scope has not ended.
     pub(crate) fn enter_and_count(
         &self,
-        child: Running<C, H>,
+        child: impl FnOnce() -> Running<C, H>,
         number: u64,
         group: &Arc<WaitGroup>,
     ) -> Option<Key> {
@@ -126,7 +127,7 @@ impl<C: Child, H> Roll<C, H> {
             return Some(handle);
         }
         match list.running.get_mut(key.place) {
-            Some(Running::Driven { number, stop, .. }) if *number == key.number => {
+            Some(Some(Running::Driven { number, stop, .. })) if *number == key.number => {
                 *stop = Some(handle);
             }
             _ => {}
@@ -143,7 +144,7 @@ impl<C: Child, H> Roll<C, H> {
             let knows = |stop: &Option<Waker>| stop.as_ref().is_some_and(|it| it.will_wake(waker));
             match list.running.get(key.place) {
                 _ if list.stopped => return false,
-                Some(Running::Placed { stop, .. }) if knows(stop) => return true,
+                Some(Some(Running::Placed { stop, .. })) if knows(stop) => return true,
                 _ => {}
             }
         }
@@ -154,7 +155,7 @@ impl<C: Child, H> Roll<C, H> {
             drop(list);
             return false;
         }
-        let Some(Running::Placed { stop, .. }) = list.running.get_mut(key.place) else {
+        let Some(Some(Running::Placed { stop, .. })) = list.running.get_mut(key.place) else {
             unreachable!("it is in its place")
         };
         let before = stop.replace(waker);
@@ -175,7 +176,15 @@ impl<C: Child, H> Roll<C, H> {
             list.since.remove(&key.place);
         }
         list.counted -= usize::from(counted);
-        let child = list.running.remove(key.place);
+        let place = &mut list.running[key.place];
+        let child = if let Some(Running::Placed { stop: None, .. }) = place {
+            // A name at most is let go of here.
+            *place = None;
+            None
+        } else {
+            place.take().map(Held::new)
+        };
+        list.running.remove(key.place);
         let token = if list.counted == 0 { list.token.take() } else { None };
         Left { child, token, limited: list.limited }
     }
@@ -187,8 +196,8 @@ impl<C: Child, H> Roll<C, H> {
         for list in &self.0 {
             let mut list = list.0.lock();
             list.stopped = true;
-            let all = list.running.iter_mut();
-            running.extend(all.filter_map(|(_, it)| match it {
+            let all = list.running.iter_mut().flat_map(|(_, it)| it);
+            running.extend(all.filter_map(|it| match it {
                 Running::Placed { stop, .. } => stop.take().map(Stop::Wakes),
                 Running::Driven { child, stop, .. } => {
                     Some(stop.take().map_or_else(|| Stop::Child(child.clone()), Stop::Handle))
@@ -233,6 +242,7 @@ impl<C: Child, H> Roll<C, H> {
             let list = list.0.lock();
             let since = |place| list.since.get(&place).copied();
             let running = list.running.iter().take(most);
+            let running = running.filter_map(|(place, it)| Some((place, it.as_ref()?)));
             alive.extend(running.map(|(place, it)| (it.number(), it.info(), since(place))));
         }
         alive.sort_unstable_by_key(|(number, ..)| *number);
@@ -241,8 +251,12 @@ impl<C: Child, H> Roll<C, H> {
 }
 
 impl<C: Child, H> List<C, H> {
-    fn insert(&mut self, child: Running<C, H>, number: u64) -> Key {
-        Key { place: self.running.insert(child), number }
+    #[inline]
+    fn insert(&mut self, child: impl FnOnce() -> Running<C, H>, number: u64) -> Key {
+        let vacant = self.running.vacant_entry();
+        let place = vacant.key();
+        *vacant.insert(None) = Some(child());
+        Key { place, number }
     }
 }
 

@@ -1,28 +1,30 @@
 //! The queue of one scope: its tasks that have not begun, who works on them, and what runs.
 
 mod entries;
+mod follow;
 mod hand;
 mod inlet;
 mod lists;
 mod look;
 mod room;
+mod running;
 mod take;
 
 use std::fmt;
 use std::mem;
-use std::time::Instant;
 
 use slab::Slab;
 use wg_core::sync::{Mutex, MutexGuard, Thread, times};
 
 use self::entries::Entry;
+pub(super) use self::follow::Follow;
 pub(super) use self::hand::{Hand, OwnHand};
 use self::inlet::Inlet;
 use self::lists::Kept;
+use self::running::Running;
 use super::job::{Job, Membership};
 use super::slots::{Place, Slots};
-use crate::blocks::Held;
-use crate::task_info::{Note, TaskInfo};
+use crate::task_info::TaskInfo;
 
 pub(super) struct Queue {
     inlet: Inlet,
@@ -85,37 +87,6 @@ struct Shelved {
 /// From how many tasks on a scope has use for its inlet: with few, one lock is less than two.
 const LONG: u64 = times(32) as u64 - 1;
 
-/// From which limit on whoever waits for room is woken when there is much, and not for each place.
-const MANY: usize = 8;
-
-/// A task that runs. Its age is counted from when somebody first looked: the sentinel does so
-/// every millisecond, and a clock for every task would cost more than a small task.
-struct Running {
-    task: Note,
-    since: Option<Instant>,
-}
-
-impl Running {
-    fn new(task: Note) -> Self {
-        Running { task, since: None }
-    }
-
-    /// Enters the task of a job that begins. Most say no more of themselves than a line, and that is put
-    /// together where it is to lie.
-    #[inline]
-    fn enter(place: &mut Option<Running>, job: &Job, index: u64) {
-        match job.site() {
-            Some(site) => *place = Some(Running::new(Note::at(index, site))),
-            None => Running::enter_other(place, job, index),
-        }
-    }
-
-    #[cold]
-    fn enter_other(place: &mut Option<Running>, job: &Job, index: u64) {
-        *place = Some(Running::new(job.note(index)));
-    }
-}
-
 /// Who would run a task in place without a slot of its own; see `slots`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guest {
@@ -174,39 +145,6 @@ pub(super) enum Taken {
     NoRoom,
     /// It is not in the queue: others have begun it.
     Elsewhere,
-}
-
-/// What must be done after a change, when the lock is free. Mostly that is nothing, and it is two words.
-#[must_use]
-pub(super) struct Follow {
-    /// One more runner is wanted. It counts as asked for.
-    pub(super) ask: bool,
-    pub(super) rest: Option<Held<Rest>>,
-}
-
-/// Whom to wake, and what to let go of.
-#[derive(Default)]
-pub(super) struct Rest {
-    pub(super) wake: Vec<Thread>,
-    /// Nothing waits and nothing runs. To be dropped last: then the scope may end.
-    left: Option<Membership>,
-}
-
-impl Follow {
-    pub(super) const NONE: Follow = Follow { ask: false, rest: None };
-
-    #[inline]
-    pub(super) fn is_nothing(&self) -> bool {
-        !self.ask && self.rest.is_none()
-    }
-
-    fn rest(&mut self) -> &mut Rest {
-        self.rest.get_or_insert_with(|| Held::new(Rest::default()))
-    }
-
-    fn wake(&mut self, thread: Thread) {
-        self.rest().wake.push(thread);
-    }
 }
 
 impl Inner {
@@ -285,90 +223,6 @@ impl Inner {
         }
         inlet.shut(self);
         if self.is_idle() { self.membership.take() } else { None }
-    }
-
-    /// Enters whom to wake where a slot has become free, or a task does not wait any more.
-    #[inline]
-    fn call_hopeful(&mut self, follow: &mut Follow) {
-        if !self.hopeful.is_empty() || !self.spawners.is_empty() {
-            self.call_some(follow);
-        }
-    }
-
-    #[cold]
-    fn call_some(&mut self, follow: &mut Follow) {
-        let mut wake = mem::take(&mut self.hopeful);
-        // Not for each place, where there are many: waking and falling asleep takes longer than many
-        // a task, and what is left keeps the runners at work meanwhile.
-        if !self.calls_late() || self.waiting <= self.slots.limit() / 2 {
-            wake.append(&mut self.spawners);
-        }
-        if !wake.is_empty() {
-            follow.rest().wake.append(&mut wake);
-        }
-    }
-
-    /// Lets the membership go, if nothing waits and nothing runs any more.
-    #[inline]
-    fn let_go(&mut self, inlet: &Inlet, follow: &mut Follow) {
-        if let Some(left) = self.leave(inlet) {
-            follow.rest().left = Some(left);
-        }
-    }
-
-    fn calls_late(&self) -> bool {
-        self.slots.limit() >= MANY
-    }
-
-    /// What follows where what was begun before was given back, and nobody has to be found.
-    #[inline]
-    fn after(&mut self, before: Option<Begun>, inlet: &Inlet, follow: &mut Follow) {
-        if before.is_some() {
-            self.call_hopeful(follow);
-        }
-        self.let_go(inlet, follow);
-    }
-
-    /// Finds somebody for tasks that can begin, and tells those who hope for room.
-    fn follow(&mut self, most: usize, inlet: &Inlet) -> Follow {
-        let mut follow = Follow::NONE;
-        self.call_hopeful(&mut follow);
-        self.let_go(inlet, &mut follow);
-        if self.wants_somebody(most) {
-            self.find_somebody(&mut follow, most);
-        }
-        follow
-    }
-
-    /// As [`follow`](Self::follow), where one more task waits and no slot has become free.
-    #[inline]
-    fn after_push(&mut self, most: usize) -> Follow {
-        let mut follow = Follow::NONE;
-        if self.wants_somebody(most) {
-            self.find_somebody(&mut follow, most);
-        }
-        follow
-    }
-
-    /// Whether somebody might have to be found for one more task.
-    fn wants_somebody(&self, most: usize) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.works)
-            || self.runners < most.saturating_add(self.slots.lent())
-    }
-
-    /// Finds somebody for tasks that can begin.
-    fn find_somebody(&mut self, follow: &mut Follow, most: usize) {
-        if !self.can_take() {
-            return;
-        }
-        if let Some(owner) = self.owner.take_if(|owner| owner.works) {
-            follow.wake(owner.thread);
-        } else if self.runners < most.min(self.slots.limit()).saturating_add(self.slots.lent()) {
-            // Those who lent their slots are runners too, and do not come.
-            self.runners += 1;
-            self.asked += 1;
-            follow.ask = true;
-        }
     }
 }
 

@@ -418,7 +418,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     where
         C: Run + Await<T> + 'scope,
     {
-        let (cell, job) = Counted::two_as::<dyn Run + 'scope>(cell, |cell| cell);
+        let (cell, job) = Counted::two_as::<dyn Run + 'scope>(|| cell, |cell| cell);
         // SAFETY: What the job holds of the user's is gone or handed over before `'scope` ends, as `scope`
         // does not return before nothing is left in the queue and the group is empty (see
         // `queue_unclaimed`), and these count the future until `FutureCell::end` has dropped it, and has

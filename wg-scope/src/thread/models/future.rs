@@ -197,7 +197,7 @@ fn the_last_of_two_holders_drops_what_they_hold() {
     explore(|| {
         let (deed, dropped) = (Arc::new(Deed::default()), Arc::new(Count::default()));
         let seen = Seen(Arc::clone(&deed), Arc::clone(&dropped));
-        let (one, other) = Counted::two_as::<Seen>(seen, |it| it);
+        let (one, other) = Counted::two_as::<Seen>(|| seen, |it| it);
         let thread = loom::thread::spawn(move || {
             other.0.act();
             drop(other);
@@ -214,7 +214,7 @@ fn the_last_of_two_holders_drops_what_they_hold() {
 #[test]
 fn who_takes_out_what_two_held_sees_what_the_other_did() {
     explore(|| {
-        let (one, other) = Counted::two_as::<Deed>(Deed::default(), |it| it);
+        let (one, other) = Counted::two_as::<Deed>(Deed::default, |it| it);
         let thread = loom::thread::spawn(move || {
             other.act();
             drop(other);
