@@ -202,16 +202,6 @@ pub(crate) fn put_made<T>(make: impl FnOnce() -> T) -> NonNull<T> {
     place
 }
 
-/// Makes an `Arc` of a value that is put together in its place, as in [`put_made`].
-#[cfg(feature = "tokio")]
-#[inline]
-pub(crate) fn arc_made<T>(make: impl FnOnce() -> T) -> std::sync::Arc<T> {
-    let mut arc = std::sync::Arc::new_uninit();
-    std::sync::Arc::get_mut(&mut arc).expect("it was made just now").write(make());
-    // SAFETY: It was written just now.
-    unsafe { arc.assume_init() }
-}
-
 /// A value in a block, as a `Box` would hold it.
 pub(crate) struct Held<T: ?Sized>(NonNull<T>);
 

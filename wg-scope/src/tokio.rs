@@ -40,7 +40,6 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::blocks::arc_made;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::child::Driven;
@@ -290,7 +289,7 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Tokio {
     fn claimed(claim: impl FnOnce() -> C) -> (Arc<C>, Self::Claimed<T>) {
-        let claim = arc_made(claim);
+        let claim = Arc::new(claim());
         (Arc::clone(&claim), claim)
     }
 }
