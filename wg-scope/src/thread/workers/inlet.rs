@@ -102,10 +102,10 @@ impl<J, R> Inlet<'_, J, R> {
     ///
     /// [`NotSent`], with the job, if the inlet is full or the scope is cancelled.
     pub fn try_send(&self, job: J) -> Result<(), NotSent<J>> {
-        if let Some(cause) = self.scope.node.cause() {
-            return Err(NotSent::cancelled(job, cause));
-        }
-        self.offer(job, Patience::None).map_err(NotSent::full)
+        self.offer(job, Patience::None).map_err(|job| match self.scope.node.cause() {
+            Some(cause) => NotSent::cancelled(job, cause),
+            None => NotSent::full(job),
+        })
     }
 
     fn offer(&self, job: J, patience: Patience<'_>) -> Result<(), J> {

@@ -142,9 +142,11 @@ where
             });
             let (unread, wanted) = self.post.end(result);
             crew.post(wanted);
-            for result in unread.into_iter().flatten() {
-                if let Err(payload) = drop_caught(result) {
-                    panicked(item(), payload);
+            if let Some(unread) = unread {
+                for result in *unread {
+                    if let Err(payload) = drop_caught(result) {
+                        panicked(item(), payload);
+                    }
                 }
             }
         }

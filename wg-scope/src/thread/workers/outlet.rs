@@ -39,15 +39,20 @@ impl<R> Outlet<R> {
     }
 
     /// Ends a job. Returns results that nobody will take, to be dropped.
-    pub(super) fn end(&self, result: Option<R>) -> Option<VecDeque<R>> {
+    #[inline]
+    pub(super) fn end(&self, result: Option<R>) -> Option<Box<VecDeque<R>>> {
         let mut state = self.state.lock();
-        state.results.extend(result);
+        if let Some(result) = result {
+            state.results.push_back(result);
+        }
         state.ended += 1;
         let reader = state.reader.take();
-        let unread = state.is_gone.then(|| mem::take(&mut state.results));
+        let unread = if state.is_gone { take_unread(&mut state.results) } else { None };
         self.pile.set(state.results.len());
         drop(state);
-        reader.into_iter().for_each(Waker::wake);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
         unread
     }
 
@@ -98,6 +103,11 @@ impl<R> Outlet<R> {
         self.pile.set(0);
         mem::take(&mut state.results)
     }
+}
+
+#[cold]
+fn take_unread<R>(results: &mut VecDeque<R>) -> Option<Box<VecDeque<R>>> {
+    Some(Box::new(mem::take(results)))
 }
 
 /// Frees the room for many results.
