@@ -163,7 +163,7 @@ fn wg_scope_imports_follow_the_arrows() {
     let ranks: &[&[&str]] = &[
         &["probe", "stack"],
         &["pool"],
-        &["pile"],
+        &["pile", "running"],
         &["job", "bell", "slots", "large"],
         &["queue"],
         &["shared"],

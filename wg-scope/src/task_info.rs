@@ -31,21 +31,23 @@ pub(crate) struct Named {
 /// A name. Most are short, and need no memory of their own.
 #[derive(Clone, PartialEq)]
 enum Name {
-    /// Its length, and its bytes, of which the others are zero.
-    Short(u8, [u8; SHORT]),
+    Short(Short),
     Long(Arc<str>),
 }
 
-/// As many bytes of a name fit where the pointer to a longer one would be, and its length.
-const SHORT: usize = 22;
+/// A short name: its bytes, of which the others are zero, and its length. It is copied where a task begins,
+/// so it is some words.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(align(8))]
+struct Short {
+    bytes: [u8; SHORT],
+    length: u8,
+}
 
-const _: () = assert!(size_of::<Name>() <= 24);
+const SHORT: usize = 23;
 
 /// What a task knows of who it is.
 pub(crate) trait Tag {
-    /// Whether this is a [`Site`], and is read as one where its type is not known.
-    const IS_SITE: bool = false;
-
     /// Returns a label, which may take memory: ordinary tasks run, and are joined, without being asked
     /// for one.
     fn label(&self) -> Label;
@@ -67,12 +69,9 @@ pub(crate) trait Tag {
 #[derive(Clone, Copy)]
 pub(crate) struct Site(pub(crate) &'static Location<'static>);
 
-/// The line and a name, where the task lies: it is spawned, run and freed, mostly by two threads, without
+/// The line and a name, where no timeline is recorded, where the task lies: it is spawned, run and freed, mostly by two threads, without
 /// memory beside its own that both would have to count and to free.
-pub(crate) struct OwnName {
-    spawned: Stamp,
-    named: Named,
-}
+pub(crate) struct OwnName(Named);
 
 /// A [`TaskInfo`] to be: who somebody is who runs, for the few times that this is asked.
 #[derive(Clone)]
@@ -169,8 +168,6 @@ impl Tag for Label {
 }
 
 impl Tag for Site {
-    const IS_SITE: bool = true;
-
     #[inline]
     fn label(&self) -> Label {
         Label::at(self.0)
@@ -178,7 +175,7 @@ impl Tag for Site {
 
     #[inline]
     fn note(&self, index: u64) -> Note {
-        Note::at(index, *self)
+        Note { index, who: Who::Site(*self) }
     }
 
     #[inline]
@@ -194,38 +191,30 @@ impl Tag for Site {
 
 impl OwnName {
     #[inline]
-    pub(crate) fn new(name: &str, site: &'static Location<'static>, spawned: Stamp) -> Self {
-        OwnName { spawned, named: Named::new(name, site) }
+    pub(crate) fn new(name: &str, site: &'static Location<'static>) -> Self {
+        OwnName(Named::new(name, site))
     }
 }
 
 impl Tag for OwnName {
     #[cold]
     fn label(&self) -> Label {
-        self.named.clone().into_label()
+        self.0.clone().into_label()
     }
 
     #[inline]
     fn note(&self, index: u64) -> Note {
-        Note { index, who: Who::Named(self.named.clone()) }
+        Note { index, who: Who::Named(self.0.clone()) }
     }
 
     #[inline]
     fn stamp(&self) -> Stamp {
-        self.spawned
+        Stamp::NEVER
     }
 
     #[inline]
     fn is_told_by(&self, label: &Label) -> bool {
-        matches!(label, Label::Named(_, named) if **named == self.named)
-    }
-}
-
-impl Note {
-    /// Notes a task without a name.
-    #[inline]
-    pub(crate) fn at(index: u64, site: Site) -> Self {
-        Note { index, who: Who::Site(site) }
+        matches!(label, Label::Named(_, named) if **named == self.0)
     }
 }
 
@@ -265,7 +254,7 @@ impl Name {
             Ok(length) if name.len() <= SHORT => {
                 let mut bytes = [0; SHORT];
                 bytes[..name.len()].copy_from_slice(name.as_bytes());
-                Name::Short(length, bytes)
+                Name::Short(Short { bytes, length })
             }
             _ => Name::Long(name.into()),
         }
@@ -273,7 +262,7 @@ impl Name {
 
     fn text(&self) -> &str {
         match self {
-            Name::Short(length, bytes) => {
+            Name::Short(Short { bytes, length }) => {
                 std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was a name")
             }
             Name::Long(name) => name,
@@ -397,9 +386,9 @@ mod tests {
         assert!(size_of::<OwnName>() <= 40);
         let site = Location::caller();
         for name in ["", "fetch", "a name of more bytes than fit into a task"] {
-            let own = OwnName::new(name, site, Stamp::at(5));
+            let own = OwnName::new(name, site);
             assert!(own.label() == Label::named(name, site) && own.is_told_by(&own.label()));
-            assert_eq!((own.stamp().up_to(9), own.label().stamp().is_set()), (Some(5), false));
+            assert!(!own.stamp().is_set() && !own.label().stamp().is_set());
             assert!(own.is_told_by(&Label::named(name, site)));
             for other in [Label::at(site), Label::named("fetched", site)] {
                 assert!(!own.is_told_by(&other));

@@ -6,7 +6,7 @@
 //! state. So a task costs two such changes from its spawn to its end, one by each owner.
 #![allow(unsafe_code)]
 
-use std::mem::{needs_drop, offset_of, replace};
+use std::mem::{needs_drop, replace};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
@@ -15,12 +15,13 @@ use wg_core::sync::{AtomicU64, Ordering, UnsafeCell};
 
 use super::job::{Header, Once, Table};
 use super::large::Value;
+use super::running::Running;
 use super::shared::Shared;
 use super::todo::{Executed, Todo};
 use crate::blocks::{self, Held};
 use crate::outcome::Outcome;
 use crate::settle::Settle;
-use crate::task_info::{Note, Tag, TaskInfo};
+use crate::task_info::{Tag, TaskInfo};
 use crate::timeline::Ended;
 
 /// The job has laid down the outcome, and does not touch the cell any more.
@@ -122,10 +123,7 @@ where
     L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
-    const TABLE: &'static Table = &Table { run: Self::run, note: Self::note, site: Self::SITE };
-
-    const SITE: Option<usize> =
-        if L::IS_SITE { Some(offset_of!(Self, todo) + Todo::<L, S>::LABEL) } else { None };
+    const TABLE: &'static Table = &Table { run: Self::run, enter: Self::enter };
 
     fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let cell = blocks::put_made(|| {
@@ -189,9 +187,10 @@ where
     /// # Safety
     ///
     /// `cell` must be the header of a cell of these types that is there.
-    unsafe fn note(cell: NonNull<Header>, index: u64) -> Note {
+    unsafe fn enter(cell: NonNull<Header>, index: u64, place: &mut Option<Running>) {
         // SAFETY: As promised.
-        unsafe { cell.cast::<Self>().as_ref() }.todo.note(index)
+        let todo = &unsafe { cell.cast::<Self>().as_ref() }.todo;
+        *place = Some(Running::new(todo.note(index)));
     }
 }
 

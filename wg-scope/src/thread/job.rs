@@ -9,8 +9,9 @@ use std::sync::Arc;
 use wg_core::sync::AtomicU64;
 use wg_core::{Token, WaitGroup};
 
+use super::running::Running;
 use crate::blocks::Counted;
-use crate::task_info::{Note, Site, TaskInfo};
+use crate::task_info::TaskInfo;
 use crate::timeline::Ended;
 
 /// What every task begins with, whatever its types.
@@ -22,10 +23,7 @@ pub(super) struct Header {
 /// What can be done with a cell whose types are not known.
 pub(super) struct Table {
     pub(super) run: unsafe fn(NonNull<Header>, u64, Option<Ended>) -> Option<Ended>,
-    pub(super) note: unsafe fn(NonNull<Header>, u64) -> Note,
-    /// How many bytes behind the header's beginning there is a [`Site`] that says who the task is, if nothing
-    /// else does.
-    pub(super) site: Option<usize>,
+    pub(super) enter: unsafe fn(NonNull<Header>, u64, &mut Option<Running>),
 }
 
 /// The job's part of a task: to be run, once. Dropped without that, it leaks the closure.
@@ -33,7 +31,7 @@ pub(super) struct Once(NonNull<Header>);
 
 // SAFETY: What a task holds may change threads: `of` asks for it.
 unsafe impl Send for Once {}
-// SAFETY: By reference there is only `note`, which reads what nobody changes.
+// SAFETY: By reference there is only `enter`, which reads what nobody changes.
 unsafe impl Sync for Once {}
 
 impl Once {
@@ -55,17 +53,17 @@ impl Once {
         unsafe { run(self.0, index, from) }
     }
 
+    /// Enters the task there as one that runs. What is known of it is put together in that place.
     #[inline]
-    pub(super) fn note(&self, index: u64) -> Note {
+    pub(super) fn enter(&self, index: u64, place: &mut Option<Running>) {
         // SAFETY: The table is that of the cell's types, and the job has not let go of it.
-        unsafe { (self.table().note)(self.0, index) }
+        unsafe { (self.table().enter)(self.0, index, place) }
     }
 
-    #[inline]
-    fn site(&self) -> Option<Site> {
-        // SAFETY: The table is that of the cell's types, and says where a `Site` lies in such a cell. Nobody
-        // changes that, and the job has not let go of the cell.
-        self.table().site.map(|offset| unsafe { self.0.byte_add(offset).cast::<Site>().read() })
+    fn info(&self, index: u64) -> TaskInfo {
+        let mut place = None;
+        self.enter(index, &mut place);
+        place.expect("it was entered").task.into()
     }
 
     fn table(&self) -> &'static Table {
@@ -97,14 +95,8 @@ impl Slot {
         (task != NonNull::dangling()).then_some(Once(task))
     }
 
-    /// The line that spawned the task, where that is all that can be said of it.
-    #[inline]
-    pub(super) fn site(&self) -> Option<Site> {
-        if self.is_empty() { None } else { Once(self.0).site() }
-    }
-
     pub(super) fn info(&self, index: u64) -> Option<TaskInfo> {
-        (!self.is_empty()).then(|| Once(self.0).note(index).into())
+        (!self.is_empty()).then(|| Once(self.0).info(index))
     }
 }
 
@@ -206,23 +198,20 @@ impl Job {
 
     /// Says which task it is.
     pub(super) fn info(&self, index: u64) -> TaskInfo {
-        self.note(index).into()
-    }
-
-    /// As [`info`](Self::info), to be entered where it runs.
-    #[inline]
-    pub(super) fn note(&self, index: u64) -> Note {
         match self {
-            Job::Once(task) => task.note(index),
-            Job::Often(job) => job.info(index).into(),
-            Job::Future(job) => job.info(index).into(),
+            Job::Once(task) => task.info(index),
+            Job::Often(job) => job.info(index),
+            Job::Future(job) => job.info(index),
         }
     }
 
-    /// The line that spawned it, where that is all that [`note`](Self::note) says.
+    /// Enters its task there as one that runs.
     #[inline]
-    pub(super) fn site(&self) -> Option<Site> {
-        if let Job::Once(task) = self { task.site() } else { None }
+    pub(super) fn enter(&self, index: u64, place: &mut Option<Running>) {
+        match self {
+            Job::Once(task) => task.enter(index, place),
+            Job::Often(_) | Job::Future(_) => *place = Some(Running::new(self.info(index).into())),
+        }
     }
 
     /// Whether there is still something to do for who begins it.

@@ -41,6 +41,7 @@ mod cell;
 mod todo;
 mod wait;
 mod runner;
+mod running;
 mod onward;
 mod sleep;
 mod frame;

@@ -7,7 +7,6 @@ mod inlet;
 mod lists;
 mod look;
 mod room;
-mod running;
 mod take;
 
 use std::fmt;
@@ -21,8 +20,8 @@ pub(super) use self::follow::Follow;
 pub(super) use self::hand::{Hand, OwnHand};
 use self::inlet::Inlet;
 use self::lists::Kept;
-use self::running::Running;
 use super::job::{Job, Membership};
+use super::running::Running;
 use super::slots::{Place, Slots};
 use crate::task_info::TaskInfo;
 
@@ -368,7 +367,7 @@ impl Queue {
     pub(super) fn take_in_slot(&self, index: u64) -> Option<(Job, Begun, Follow)> {
         let mut inner = self.lock();
         let job = inner.retract(index)?;
-        let begun = inner.enter(Place::Own, |place| Running::enter(place, &job, index));
+        let begun = inner.enter(Place::Own, |place| job.enter(index, place));
         // One fewer waits, and no more have begun.
         let mut follow = Follow::NONE;
         inner.after(Some(begun), &self.inlet, &mut follow);

@@ -324,7 +324,12 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         S: Settle<T> + Send + Sync + 'scope,
     {
         self.make_room();
-        self.queue_tagged(OwnName::new(name, site, self.shared.spawns()), task, settle)
+        let spawned = self.shared.spawns();
+        if spawned.is_set() {
+            self.queue_tagged(Label::named(name, site).spawned_at(spawned), task, settle)
+        } else {
+            self.queue_tagged(OwnName::new(name, site), task, settle)
+        }
     }
 
     fn queue<F, T, S>(&'scope self, site: Line, task: F, settle: S) -> Task<'scope, T>

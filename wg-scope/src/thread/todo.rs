@@ -1,6 +1,6 @@
 //! One task without its closure: who it is, what running it means, and what becomes of its outcome.
 
-use std::mem::{needs_drop, offset_of};
+use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -32,9 +32,6 @@ pub(super) struct Executed<T> {
 }
 
 impl<'scope, L: Tag, S> Todo<'scope, L, S> {
-    /// Where the label lies, in bytes.
-    pub(super) const LABEL: usize = offset_of!(Self, label);
-
     pub(super) fn new(scope: &'scope Arc<Shared>, label: L, settle: S) -> Self {
         Todo { scope, label, settle }
     }
@@ -47,6 +44,7 @@ impl<'scope, L: Tag, S> Todo<'scope, L, S> {
         TaskInfo::new(index, self.label.label())
     }
 
+    #[inline]
     pub(super) fn note(&self, index: u64) -> Note {
         self.label.note(index)
     }

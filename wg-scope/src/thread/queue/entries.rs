@@ -4,7 +4,7 @@
 use std::mem;
 
 use crate::blocks::Held;
-use crate::task_info::{Site, TaskInfo};
+use crate::task_info::TaskInfo;
 use crate::thread::job::{Job, Once, Slot};
 
 /// A job, and how often it may still be begun; none if its joiner came first.
@@ -74,17 +74,16 @@ impl Entry {
     #[inline]
     pub(super) fn take(&mut self) -> Option<(Job, u64)> {
         match self {
-            Entry::Task(slot, index) => Some((Job::Once(slot.take()?), *index)),
+            Entry::Task(..) => self.take_task().map(|(task, index)| (Job::Once(task), index)),
             Entry::Other(other) => other.take(),
         }
     }
 
-    /// Takes out a task of which there is no more to say than the line that spawned it.
+    /// As [`take`](Self::take), of a task.
     #[inline]
-    pub(super) fn take_plain(&mut self) -> Option<(Once, u64, Site)> {
+    pub(super) fn take_task(&mut self) -> Option<(Once, u64)> {
         let Entry::Task(slot, index) = self else { return None };
-        let site = slot.site()?;
-        Some((slot.take()?, *index, site))
+        Some((slot.take()?, *index))
     }
 
     /// Forgets all shares but one if there is nothing to do for those who take them. Returns how many

@@ -13,7 +13,6 @@ use wg_core::sync::{self, Mutex};
 
 use super::lists::LONGEST;
 use super::{Entry, Running};
-use crate::task_info::Note;
 use crate::thread::job::Job;
 
 /// The tasks that one runner has in hand. Its lock is taken with that of the queue held, never the
@@ -156,10 +155,10 @@ impl Held {
             return None;
         };
         self.taken += 1;
-        // Most say no more of themselves than a line, and are to go from hand to hand in registers.
-        match entry.take_plain() {
-            Some((task, index, site)) => {
-                self.current = Some(Running::new(Note::at(index, site)));
+        // A task is a word, and goes from hand to hand in a register.
+        match entry.take_task() {
+            Some((task, index)) => {
+                task.enter(index, &mut self.current);
                 Some((Job::Once(task), index))
             }
             None => Some(self.begin_other(entry)),
@@ -169,7 +168,7 @@ impl Held {
     #[cold]
     fn begin_other(&mut self, mut entry: Entry) -> (Job, u64) {
         let (job, index) = entry.take().expect("what is in hand is not empty");
-        Running::enter_other(&mut self.current, &job, index);
+        job.enter(index, &mut self.current);
         (job, index)
     }
 }

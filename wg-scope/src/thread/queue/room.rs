@@ -69,7 +69,7 @@ impl Queue {
             return Taken::NoRoom;
         }
         let Some(job) = inner.retract(index) else { return Taken::Elsewhere };
-        let begun = inner.begin_as(guest, |place| Running::enter(place, &job, index));
+        let begun = inner.begin_as(guest, |place| job.enter(index, place));
         Taken::Begun(job, begun)
     }
 

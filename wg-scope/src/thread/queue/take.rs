@@ -9,7 +9,6 @@ use wg_core::sync::times;
 
 use super::entries::own_key;
 use super::{Begun, Entry, Follow, Inner, Kind, Next, OwnHand, Place, Queue, Running};
-use crate::task_info::Note;
 use crate::thread::job::Job;
 
 /// How many tasks must wait for a runner to take several, and how many it takes at most.
@@ -89,19 +88,17 @@ impl Inner {
         if let (Some(hand), 1, SEVERAL.., usize::MAX) = (hand, entry.shares(), waiting, limit) {
             return self.take_several(hand);
         }
-        // Most say no more of themselves than a line, and are put together nowhere on their way.
-        let Some((task, index, site)) = entry.take_plain() else {
+        // A task is a word, and is put together with nothing on its way.
+        let Some((task, index)) = entry.take_task() else {
             let Next { job, index, begun, is_last } = self.take_other()?;
             return Some(Next { job, index, begun, is_last });
         };
         self.lists.entries.pop_front();
-        let enter =
-            |place: &mut Option<Running>| *place = Some(Running::new(Note::at(index, site)));
-        let begun = self.took(1, enter);
+        let begun = self.took(1, |place| task.enter(index, place));
         Some(Next { job: Job::Once(task), index, begun, is_last: self.waiting == 0 })
     }
 
-    /// Takes what is next: a task that has a name, or what may be begun several times.
+    /// Takes what is next, and may have to be begun several times.
     #[cold]
     fn take_other(&mut self) -> Option<Next> {
         let entry = self.front()?;
@@ -110,7 +107,7 @@ impl Inner {
         if entry.shares() == 0 {
             self.lists.entries.pop_front();
         }
-        let begun = self.took(forgotten + 1, |place| Running::enter(place, &job, index));
+        let begun = self.took(forgotten + 1, |place| job.enter(index, place));
         Some(Next { job, index, begun, is_last: self.waiting == 0 })
     }
 

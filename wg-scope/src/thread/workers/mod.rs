@@ -143,7 +143,7 @@ where
             let (unread, wanted) = self.post.end(result);
             crew.post(wanted);
             if let Some(unread) = unread {
-                for result in *unread {
+                for result in unread {
                     if let Err(payload) = drop_caught(result) {
                         panicked(item(), payload);
                     }

@@ -40,7 +40,7 @@ impl<R> Outlet<R> {
 
     /// Ends a job. Returns results that nobody will take, to be dropped.
     #[inline]
-    pub(super) fn end(&self, result: Option<R>) -> Option<Box<VecDeque<R>>> {
+    pub(super) fn end(&self, result: Option<R>) -> Option<Box<[R]>> {
         let mut state = self.state.lock();
         if let Some(result) = result {
             state.results.push_back(result);
@@ -106,8 +106,8 @@ impl<R> Outlet<R> {
 }
 
 #[cold]
-fn take_unread<R>(results: &mut VecDeque<R>) -> Option<Box<VecDeque<R>>> {
-    Some(Box::new(mem::take(results)))
+fn take_unread<R>(results: &mut VecDeque<R>) -> Option<Box<[R]>> {
+    Some(results.drain(..).collect())
 }
 
 /// Frees the room for many results.

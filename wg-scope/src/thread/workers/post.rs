@@ -328,7 +328,7 @@ impl<J, R> Post<J, R> {
     /// Ends a job. Returns results that nobody will take, to be dropped; and how many workers are to be
     /// posted.
     #[must_use]
-    pub(in crate::thread) fn end(&self, result: Option<R>) -> (Option<Box<VecDeque<R>>>, usize) {
+    pub(in crate::thread) fn end(&self, result: Option<R>) -> (Option<Box<[R]>>, usize) {
         let gives_back = result.is_none();
         let unread = self.outlet.end(result);
         (unread, if gives_back { self.give_back(1) } else { 0 })
