@@ -248,15 +248,25 @@ impl<W: Work> InHand<W> {
             // What an item was ready with is here, where it outlives a panic in the drop of what the
             // item held.
             let mut value = None;
-            match catch_unwind(AssertUnwindSafe(|| self.advance(context, &mut value))) {
+            let advance = AssertUnwindSafe(|| match self.work.shared().lane() {
+                Some(_) => self.advance::<true>(context, &mut value),
+                None => self.advance::<false>(context, &mut value),
+            });
+            match catch_unwind(advance) {
                 Ok(next) => return next,
                 Err(payload) => self.fail(payload, value),
             }
         }
     }
 
-    /// As [`handle`](Self::handle), until something panics.
-    fn advance(&mut self, context: &mut Context<'_>, value: &mut Option<Output<W>>) -> Next {
+    /// As [`handle`](Self::handle), until something panics. `RECORDED`: a span of each item goes into the
+    /// timeline. Where there is none, small items are not to pay for one.
+    #[inline]
+    fn advance<const RECORDED: bool>(
+        &mut self,
+        context: &mut Context<'_>,
+        value: &mut Option<Output<W>>,
+    ) -> Next {
         let InHand { work, future, index, weight, began, told, hand, kept } = self;
         let work = &**work;
         let shared = &**work.shared();
@@ -272,7 +282,9 @@ impl<W: Work> InHand<W> {
                     continue;
                 }
                 (*index, *weight, *told) = (pulled.index, pulled.weight, false);
-                *began = shared.first_poll();
+                if RECORDED {
+                    *began = shared.first_poll();
+                }
                 future.set(Some(work.call(pulled.item)));
             }
             let Some(polled) = future.as_mut().as_pin_mut() else { return Next::Item };
@@ -285,8 +297,10 @@ impl<W: Work> InHand<W> {
             }
             future.set(None);
             if let Some(value) = value.take() {
-                let kind = || OutcomeKind::of_value(W::is_error(&value));
-                shared.future_ended(*index, work.label(), *began, kind);
+                if RECORDED {
+                    let kind = || OutcomeKind::of_value(W::is_error(&value));
+                    shared.future_ended(*index, work.label(), *began, kind);
+                }
                 work.settle(kept, *index, value, *told);
             }
             hand.finish(*weight);
