@@ -40,6 +40,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::blocks::Counted;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::child::Driven;
@@ -288,9 +289,8 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
 }
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Tokio {
-    fn claimed(claim: impl FnOnce() -> C) -> (Arc<C>, Self::Claimed<T>) {
-        let claim = Arc::new(claim());
-        (Arc::clone(&claim), claim)
+    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>) {
+        Counted::two_as::<dyn Claimed<T> + Send + Sync>(claim, |it| it)
     }
 }
 
@@ -303,9 +303,7 @@ impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
 
 impl Polls for Tokio {
     type Child = Sendable<'static>;
-    // Not in a block: that was slower, by rows A1 and A2 of the benchmarks.
-    type Hold<C> = Arc<C>;
-    type Claimed<T> = Arc<dyn Claimed<T> + Send + Sync>;
+    type Claimed<T> = Counted<dyn Claimed<T> + Send + Sync>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = JoinHandle<()>;
     type Kept = JoinHandle<()>;

@@ -1,13 +1,11 @@
 //! A child as others see it: who polls it, who awaits it, and its scope.
 
 use std::future::Future;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::line::{Entry, Key};
-use crate::blocks::Counted;
 use crate::outcome::Outcome;
 use crate::task_info::TaskInfo;
 
@@ -64,35 +62,6 @@ pub(crate) trait Join<T> {
     fn is_finished(&self) -> bool;
 
     fn info(&self) -> TaskInfo;
-}
-
-/// A claim that a task shares with its handle, as the task holds it.
-pub(crate) trait Hold<C>: Deref<Target = C> + Sized {
-    /// Whether nobody else holds it.
-    fn is_only(&self) -> bool;
-
-    /// Takes the claim out, if nobody else holds it.
-    fn try_unwrap(self) -> Result<C, Self>;
-}
-
-impl<C> Hold<C> for Counted<C> {
-    fn is_only(&self) -> bool {
-        Counted::is_only(self)
-    }
-
-    fn try_unwrap(self) -> Result<C, Self> {
-        Counted::try_unwrap(self)
-    }
-}
-
-impl<C> Hold<C> for Arc<C> {
-    fn is_only(&self) -> bool {
-        Arc::strong_count(self) == 1
-    }
-
-    fn try_unwrap(self) -> Result<C, Self> {
-        Arc::try_unwrap(self)
-    }
 }
 
 /// A child that is in the hands of its place from the beginning, as its handle sees it.

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::child::{Claimed, Hold};
+use super::child::Claimed;
 use super::place::Polls;
 use super::shared::{Shared, Standing};
+use crate::blocks::Counted;
 use crate::ending::{Ending, Origin};
 use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::record::Record;
@@ -111,7 +112,7 @@ impl<P: Polls, T, S: Settle<T>> Claimed<T> for Claim<P, T, S> {
 /// A task as it has itself in hand.
 pub(super) enum Held<P: Polls, T, S> {
     /// There is a handle, or was when somebody last looked.
-    Claimed(P::Hold<Claim<P, T, S>>),
+    Claimed(Counted<Claim<P, T, S>>),
     /// There is none: what is shared with nobody needs no memory of its own.
     Alone { shared: Arc<Shared<P>>, index: u64, origin: Origin<S> },
     /// It has ended.

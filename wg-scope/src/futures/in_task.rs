@@ -286,7 +286,7 @@ macro_rules! in_task {
         impl<$env, T, C: $crate::futures::Claimed<T> $($send)* $($sync)* + $env>
             $crate::futures::Claims<C, T> for $place<$env>
         {
-            fn claimed(claim: impl FnOnce() -> C) -> (Self::Hold<C>, Self::Claimed<T>) {
+            fn claimed(claim: impl FnOnce() -> C) -> ($crate::blocks::Counted<C>, Self::Claimed<T>) {
                 $crate::blocks::Counted::two_as::<
                     dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
                 >(claim, |it| it)
@@ -316,7 +316,6 @@ macro_rules! in_task {
 
         impl<$env> $crate::futures::Polls for $place<$env> {
             type Child = $crate::futures::Held<dyn $crate::futures::Drive $($send)* $($sync)* + $env>;
-            type Hold<C> = $crate::blocks::Counted<C>;
             type Claimed<T> = $crate::blocks::Counted<
                 dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
             >;

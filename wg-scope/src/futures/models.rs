@@ -29,6 +29,7 @@ use super::scope::AsyncScope;
 use super::shared::Shared;
 use super::signal::{Bell, Signal};
 use super::task::AsyncTask;
+use crate::blocks::Counted;
 use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::Plain;
@@ -143,9 +144,8 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
 }
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Threads {
-    fn claimed(claim: impl FnOnce() -> C) -> (Arc<C>, Self::Claimed<T>) {
-        let claim = Arc::new(claim());
-        (Arc::clone(&claim), claim)
+    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>) {
+        Counted::two_as::<dyn Claimed<T> + Send + Sync>(claim, |it| it)
     }
 }
 
@@ -171,8 +171,7 @@ impl Streams for Threads {
 
 impl Polls for Threads {
     type Child = Sendable<'static>;
-    type Hold<C> = Arc<C>;
-    type Claimed<T> = Arc<dyn Claimed<T> + Send + Sync>;
+    type Claimed<T> = Counted<dyn Claimed<T> + Send + Sync>;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = Arc<Hand>;
     type Kept = ();

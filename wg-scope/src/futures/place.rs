@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 pub(crate) use super::child::Child;
-use super::child::{Claimed, Hold, Join};
+use super::child::{Claimed, Join};
 use super::claim::Claim;
 use super::fan_out::Streams;
 use super::placed::Placed;
 use super::shared::Shared;
+use crate::blocks::Counted;
 use crate::settle::Settle;
 
 /// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
@@ -28,9 +29,7 @@ pub(crate) trait Polls: Sized {
     /// How a child is held.
     type Child: Child;
 
-    /// How a task that is in the hands of this place from the beginning holds what it shares with its
-    /// handle, and how that does.
-    type Hold<C>: Hold<C>;
+    /// How the handle of a task that is in the hands of this place from the beginning holds what both share.
     type Claimed<T>: Deref<Target: Claimed<T>>;
 
     /// What any other task is to its handle.
@@ -88,7 +87,7 @@ pub(crate) trait Joins<C, T>: Polls {
 /// A place whose handles can have such claims.
 pub(crate) trait Claims<C, T>: Polls {
     /// A claim for a task, and for its handle. It is put together where it is to lie.
-    fn claimed(claim: impl FnOnce() -> C) -> (Self::Hold<C>, Self::Claimed<T>);
+    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>);
 }
 
 /// A place in which such tasks can be spawned, whether they begin at once or wait in line.

@@ -12,6 +12,7 @@ use super::claim::{Claim, End, Held};
 use super::line::{By, Key};
 use super::place::Polls;
 use super::shared::Standing;
+use crate::blocks::Counted;
 use crate::context::{self, Role};
 use crate::outcome::Payload;
 use crate::settle::Settle;
@@ -45,7 +46,7 @@ pin_project! {
 
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
     pub(super) fn new(
-        claim: P::Hold<Claim<P, F::Output, S>>,
+        claim: Counted<Claim<P, F::Output, S>>,
         future: F,
         key: Key,
         counts: By,
