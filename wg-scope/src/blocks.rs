@@ -230,11 +230,11 @@ impl<T> Held<T> {
 }
 
 impl<T: ?Sized> Held<T> {
-    /// Takes over what [`put`] returned.
+    /// Takes over what [`put`] or [`put_made`] returned.
     ///
     /// # Safety
     ///
-    /// The pointer must come from `put`, also if the value's type is not told by it any more, and nobody
+    /// The pointer must come from one of them, also if the value's type is not told by it any more, and nobody
     /// may use it any more.
     pub(crate) unsafe fn of(value: NonNull<T>) -> Self {
         Held(value)

@@ -75,13 +75,6 @@ impl Record {
         self.node.lane().map(|lane| lane.begin_from(end))
     }
 
-    /// Where its tasks are recorded, if they are.
-    #[cfg(feature = "local")]
-    #[inline]
-    pub(crate) fn lane(&self) -> Option<&Lane> {
-        self.node.lane()
-    }
-
     /// Enters that a future is polled for the first time. What this returns is set in any case.
     #[inline]
     pub(crate) fn first_poll(&self) -> Stamp {

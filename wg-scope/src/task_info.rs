@@ -69,8 +69,8 @@ pub(crate) trait Tag {
 #[derive(Clone, Copy)]
 pub(crate) struct Site(pub(crate) &'static Location<'static>);
 
-/// The line and a name, where no timeline is recorded, where the task lies: it is spawned, run and freed, mostly by two threads, without
-/// memory beside its own that both would have to count and to free.
+/// The line and a name, where the task lies, if no timeline is recorded: it is spawned, run and freed, mostly
+/// by two threads, without memory beside its own that both would have to count and to free.
 pub(crate) struct OwnName(Named);
 
 /// A [`TaskInfo`] to be: who somebody is who runs, for the few times that this is asked.

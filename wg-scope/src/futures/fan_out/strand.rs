@@ -248,7 +248,7 @@ impl<W: Work> InHand<W> {
             // What an item was ready with is here, where it outlives a panic in the drop of what the
             // item held.
             let mut value = None;
-            let advance = AssertUnwindSafe(|| match self.work.shared().lane() {
+            let advance = AssertUnwindSafe(|| match self.work.shared().node.lane() {
                 Some(_) => self.advance::<true>(context, &mut value),
                 None => self.advance::<false>(context, &mut value),
             });

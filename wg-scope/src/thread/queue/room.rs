@@ -28,6 +28,7 @@ impl Queue {
         let next = inner.take(Some(hand));
         inner.after(before, &self.inlet, follow);
         match next {
+            // Taken apart, as in `take`.
             Some(Next { job, index, begun, is_last }) => {
                 Found::Next(Next { job, index, begun, is_last })
             }

@@ -90,6 +90,7 @@ impl Inner {
         }
         // A task is a word, and is put together with nothing on its way.
         let Some((task, index)) = entry.take_task() else {
+            // Taken apart: what a call has laid down is not to be copied as a whole.
             let Next { job, index, begun, is_last } = self.take_other()?;
             return Some(Next { job, index, begun, is_last });
         };
