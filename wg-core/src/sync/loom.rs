@@ -70,6 +70,11 @@ impl AtomicU64 {
         self.word.fetch_or(value, order)
     }
 
+    /// Clears all other bits, returning the value before.
+    pub fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
+        self.word.fetch_and(value, order)
+    }
+
     /// Whether this thread's weak exchange fails now: every other one does.
     fn fails_weakly(&self) -> bool {
         if !*WEAK_FAILS {

@@ -57,22 +57,46 @@ impl<T> Ring<T> {
     }
 }
 
-impl<T> Producer<T> {
+/// Puts several values in.
+pub(in crate::thread) struct Room<'a, T> {
+    ring: &'a Ring<T>,
+    /// The places from `tail` to `end` are free.
+    tail: u64,
+    end: u64,
+}
+
+impl<T> Room<'_, T> {
+    #[inline]
+    pub(in crate::thread) fn is_full(&self) -> bool {
+        self.tail == self.end
+    }
+
     /// Puts a value in, or returns it if there is no room.
     #[inline]
     pub(in crate::thread) fn put(&mut self, value: T) -> Result<(), T> {
+        if self.is_full() {
+            return Err(value);
+        }
+        let place = self.ring.place(self.tail);
+        // SAFETY: The place is not between `head` and `tail`, so it is the producer's, which is one.
+        place.with_mut(|place| unsafe { (*place).write(value) });
+        self.tail += 1;
+        // ORDERING: Release hands the place to the consumer.
+        self.ring.tail.store(self.tail, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl<T> Producer<T> {
+    /// The room that there is now, for up to `most` values.
+    #[inline]
+    pub(in crate::thread) fn room(&mut self, most: usize) -> Room<'_, T> {
         let ring = &*self.0;
         // ORDERING: Relaxed. Only this end writes it.
         let tail = ring.tail.load(Ordering::Relaxed);
-        // ORDERING: Acquire pairs with `take`: what was in the place has been taken out.
-        if tail - ring.head.load(Ordering::Acquire) == LENGTH as u64 {
-            return Err(value);
-        }
-        // SAFETY: The place is not between `head` and `tail`, so it is the producer's, which is one.
-        ring.place(tail).with_mut(|place| unsafe { (*place).write(value) });
-        // ORDERING: Release hands the place to the consumer.
-        ring.tail.store(tail + 1, Ordering::Release);
-        Ok(())
+        // ORDERING: Acquire pairs with `take`: what was in the places has been taken out.
+        let end = ring.head.load(Ordering::Acquire) + LENGTH as u64;
+        Room { ring, tail, end: end.min(tail + most as u64) }
     }
 
     /// Whether there is nothing: nobody else puts anything in. If there is something, it may be taken out

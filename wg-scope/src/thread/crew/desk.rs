@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wg_core::sync::{AtomicU64, Ordering, now};
 
 use super::biased::{Other, Owner, biased};
-use super::buffer::{Consumer, Gauge, LENGTH, Producer, buffer};
+use super::buffer::{Consumer, Gauge, LENGTH, Producer, Room, buffer};
 
 /// Where the items of a desk are taken out: mostly by its own share, and by others if need be.
 type Items<T> = Consumer<(usize, T)>;
@@ -27,6 +27,9 @@ pub(in crate::thread) struct Desk<T> {
     is_ahead: bool,
     since: Option<Instant>,
 }
+
+/// Lays several items down.
+pub(in crate::thread) struct Laying<'a, T>(Room<'a, (usize, T)>);
 
 /// A desk as others see it.
 #[repr(align(128))]
@@ -64,16 +67,21 @@ impl<T> Desk<T> {
     #[inline]
     pub(in crate::thread) fn take(&mut self) -> Option<(usize, T)> {
         self.finish();
-        if self.is_empty() {
-            return None;
+        loop {
+            if let Some(mut inside) = self.items.enter() {
+                let item = inside.with(Consumer::take)?;
+                self.begun += 1;
+                return Some(item);
+            }
+            if self.is_empty() {
+                // Those who have taken over what lay here may keep it.
+                return None;
+            }
+            self.items.take_back();
         }
-        let item = self.items.with(Consumer::take);
-        self.begun += u64::from(item.is_some());
-        item
     }
 
     /// Whether nothing lies here. If something does, others may have been faster to take it.
-    #[inline]
     fn is_empty(&self) -> bool {
         self.laid.is_empty()
     }
@@ -86,9 +94,14 @@ impl<T> Desk<T> {
     }
 
     /// Lays down an item that was pulled, on a desk on which fewer than [`MOST`] lie.
-    #[inline]
     pub(in crate::thread) fn put(&mut self, index: usize, item: T) {
-        assert!(self.laid.put((index, item)).is_ok(), "no more are pulled than fit on a desk");
+        self.lay(1).put(index, item);
+    }
+
+    /// To lay down up to `most` items that are pulled, where there is room for them up to [`MOST`].
+    #[inline]
+    pub(in crate::thread) fn lay(&mut self, most: usize) -> Laying<'_, T> {
+        Laying(self.laid.room(most))
     }
 
     /// Whether this counts as a desk that may hold items that are not begun.
@@ -121,6 +134,19 @@ impl<T> Desk<T> {
                 self.batch = (self.batch / 2).max(1);
             }
         }
+    }
+}
+
+impl<T> Laying<'_, T> {
+    #[inline]
+    pub(in crate::thread) fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    /// Lays an item down, for everybody to see.
+    #[inline]
+    pub(in crate::thread) fn put(&mut self, index: usize, item: T) {
+        assert!(self.0.put((index, item)).is_ok(), "no more are pulled than fit on a desk");
     }
 }
 
@@ -228,8 +254,10 @@ impl<T> Found<T> {
     pub(in crate::thread) fn take_over(&self, desk: &mut Desk<T>) -> Option<(usize, T)> {
         let item = self.0.items.with(|theirs| {
             let item = theirs.take()?;
-            for _ in 0..theirs.len() / 2 {
-                theirs.take().into_iter().for_each(|(index, item)| desk.put(index, item));
+            let half = theirs.len() / 2;
+            let mut laying = desk.lay(half);
+            for _ in 0..half {
+                theirs.take().into_iter().for_each(|(index, item)| laying.put(index, item));
             }
             Some(item)
         });

@@ -29,7 +29,8 @@ use crate::thread::crew::desk::{Desk, Found, Seats};
 /// The items of a fan-out.
 pub(in crate::thread) struct Feed<I: Iterator> {
     /// Only ever tried while there are shares: the iterator runs under it.
-    source: CachePadded<Mutex<Source<I>>>,
+    /// Who looks whether it is free does not disturb the one who has it.
+    source: CachePadded<Mutex<CachePadded<Source<I>>>>,
     seats: CachePadded<Mutex<Seats<I::Item>>>,
     calls: CachePadded<Calls>,
     /// Between who calls and who pulls.
@@ -54,10 +55,9 @@ struct Source<I> {
 
 /// What is read at each pull, and hardly ever written.
 struct Calls {
-    /// How many shares went away because the iterator was in use, or items were being taken over.
-    gone: AtomicU64,
-    /// Whether nothing more is to be pulled, and the iterator to be dropped.
-    stopped: AtomicBool,
+    /// How many shares went away because the iterator was in use, or items were being taken over; and
+    /// [`STOPPED`].
+    calls: AtomicU64,
     /// Whether there is no iterator any more.
     has_ended: AtomicBool,
     /// How many desks there are.
@@ -65,6 +65,9 @@ struct Calls {
     /// How many items those have finished who have left, that were not taken off those that are out.
     finished: AtomicU64,
 }
+
+/// Nothing more is to be pulled, and the iterator is to be dropped.
+const STOPPED: u64 = 1 << 63;
 
 /// How often a share looks whether the iterator is back before it takes over what lies on other desks, or
 /// goes away: first at once, because pulling an item seldom takes long, and so do the items that lie there,
@@ -105,14 +108,13 @@ impl<I: Iterator> Feed<I> {
     pub(in crate::thread) fn one_by_one(items: I) -> Self {
         let source = Source { items: Some(items), pulled: 0, left: 0, out: 0, exhausted: false };
         let calls = Calls {
-            gone: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
             desks: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         };
         Feed {
-            source: CachePadded::new(Mutex::new(source)),
+            source: CachePadded::new(Mutex::new(CachePadded::new(source))),
             seats: CachePadded::new(Mutex::new(Seats::new())),
             calls: CachePadded::new(calls),
             barrier: Barrier::best(),
@@ -139,7 +141,7 @@ impl<I: Iterator> Feed<I> {
     /// thrown.
     pub(in crate::thread) fn stop(&self) -> Option<Payload> {
         // ORDERING: Relaxed. The barrier orders it before the look, in `drop_iterator`.
-        if !self.calls.stopped.swap(true, Ordering::Relaxed) {
+        if self.calls.calls.fetch_or(STOPPED, Ordering::Relaxed) & STOPPED == 0 {
             // Without it, the iterator may stay until somebody asks for the next item, or for the rest.
             let _ = self.barrier.heavy();
         }
@@ -190,7 +192,7 @@ impl<I: Iterator> Feed<I> {
             Some(_) => {}
             None => {
                 // ORDERING: Relaxed, with `is_called`. The barrier orders it before the looks.
-                self.calls.gone.fetch_add(1, Ordering::Relaxed);
+                self.calls.calls.fetch_add(1, Ordering::Relaxed);
                 // If the barrier fails that was there before, this share had better stay and look again.
                 if !self.barrier.heavy() || self.source.try_lock().is_some() {
                     return true;
@@ -200,7 +202,7 @@ impl<I: Iterator> Feed<I> {
         let seats = self.seats.lock();
         let (lies, moves) = (seats.has_items(), seats.is_moving());
         if !lies && moves {
-            self.calls.gone.fetch_add(1, Ordering::Relaxed);
+            self.calls.calls.fetch_add(1, Ordering::Relaxed);
         }
         lies
     }
@@ -216,11 +218,21 @@ impl<I: Iterator> Feed<I> {
     /// [`has_more`](Self::has_more) or [`stop`](Self::stop), and here the one or the other is done before
     /// looking who has: one of the two sees what the other did.
     #[inline]
-    fn is_called(&self) -> bool {
-        self.barrier.light();
-        let Calls { gone, stopped, .. } = &*self.calls;
+    fn is_called(&self, barrier: Barrier) -> bool {
+        barrier.light();
         // ORDERING: Relaxed. The barrier orders it after what was done.
-        gone.load(Ordering::Relaxed) > 0 || stopped.load(Ordering::Relaxed)
+        self.calls.calls.load(Ordering::Relaxed) != 0
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.calls.calls.load(Ordering::Relaxed) & STOPPED != 0
+    }
+
+    /// Takes off those who have gone, to post as many, and returns how many that are.
+    fn take_gone(&self) -> usize {
+        // ORDERING: Relaxed. Each is answered once; whoever goes later sees the iterator free.
+        let gone = self.calls.calls.fetch_and(STOPPED, Ordering::Relaxed) & !STOPPED;
+        usize::try_from(gone).unwrap_or(usize::MAX)
     }
 
     /// Claims the next item: from this desk, from the iterator, or from another desk. The one that
@@ -307,8 +319,9 @@ impl<I: Iterator> Feed<I> {
         let item = found.take_over(desk);
         // ORDERING: Relaxed. Those who went because of this did so under this lock.
         let all_lies = self.seats.lock().moved();
-        let gone = if all_lies { self.calls.gone.swap(0, Ordering::Relaxed) } else { 0 };
-        crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
+        if all_lies {
+            crew.post(self.take_gone());
+        }
         item
     }
 
@@ -344,7 +357,7 @@ impl<I: Iterator> Feed<I> {
     /// come to lie there.
     fn pull(
         &self,
-        mut source: MutexGuard<'_, Source<I>>,
+        mut source: MutexGuard<'_, CachePadded<Source<I>>>,
         most: usize,
         desk: &mut Desk<I::Item>,
         crew: &dyn Posting,
@@ -356,7 +369,7 @@ impl<I: Iterator> Feed<I> {
         let items = source.items.as_mut().expect("there is room only where there is an iterator");
         let (mut one, mut batch) = (None, 0);
         let asked = catch_unwind(AssertUnwindSafe(|| {
-            if self.calls.stopped.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 return false;
             }
             let Some(first) = items.next() else { return true };
@@ -367,10 +380,11 @@ impl<I: Iterator> Feed<I> {
                 one = Some(first);
                 return false;
             }
-            desk.put(pulled, first);
-            while batch < most.min(there) && !self.is_called() {
+            let (mut laying, barrier) = (desk.lay(most.min(there)), self.barrier);
+            laying.put(pulled, first);
+            while !laying.is_full() && !self.is_called(barrier) {
                 let Some(item) = items.next() else { return true };
-                desk.put(pulled + batch, item);
+                laying.put(pulled + batch, item);
                 batch += 1;
             }
             false
@@ -409,16 +423,14 @@ impl<I: Iterator> Feed<I> {
     /// thrown, if it is not to be kept.
     #[inline]
     fn answer(&self, crew: &dyn Posting) -> Option<Payload> {
-        if self.is_called() { self.answer_call(crew) } else { None }
+        if self.is_called(self.barrier) { self.answer_call(crew) } else { None }
     }
 
     #[cold]
     fn answer_call(&self, crew: &dyn Posting) -> Option<Payload> {
-        // ORDERING: Relaxed. Each is answered once; whoever goes later sees the iterator free.
-        let gone = self.calls.gone.swap(0, Ordering::Relaxed);
-        let is_stopped = self.calls.stopped.load(Ordering::Relaxed);
-        let thrown = if is_stopped { self.drop_iterator() } else { None };
-        crew.post(usize::try_from(gone).unwrap_or(usize::MAX));
+        let gone = self.take_gone();
+        let thrown = if self.is_stopped() { self.drop_iterator() } else { None };
+        crew.post(gone);
         thrown
     }
 

@@ -37,7 +37,8 @@ pub(super) struct Done<R, E> {
 /// What a share has done, which it hands in at its end.
 struct Handing<R> {
     strands: Strands<R>,
-    begun: usize,
+    /// How many items were begun whose results are not there.
+    others: usize,
 }
 
 impl<'w, I, F, R, E> Mapping<'w, I, F, R, E>
@@ -62,45 +63,50 @@ where
         }
     }
 
-    /// Handles an item, and those that lie on the desk behind it, if there is one. `RECORDED`: a span of
-    /// each goes into the timeline. Where there is none, small items are not to pay for one.
-    fn handle<const RECORDED: bool>(
+    /// Handles an item, and those that come `next`. `PLAIN`: no policy counts results, and no timeline wants
+    /// a span of each item. Small items are not to pay for that.
+    #[inline]
+    fn handle<const PLAIN: bool>(
         &self,
         (mut index, mut item): (usize, I::Item),
-        mut desk: Option<&mut Desk<I::Item>>,
+        mut next: impl FnMut() -> Option<(usize, I::Item)>,
         handing: &mut Handing<R>,
         crew: &dyn Posting,
     ) {
         let scope = crew.scope();
-        let counts_values = scope.counts_values();
+        let node = &*scope.node;
+        let counts_values = !PLAIN && scope.counts_values();
         let mut at = index;
-        let mut span = scope.begin_span();
+        let mut span = if PLAIN { None } else { scope.begin_span() };
         let handled = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 at = index;
-                if scope.skips(index as u64) {
+                if node.skips(index as u64) {
                     self.skip(index, item, crew);
                     return;
                 }
-                handing.begun += 1;
                 let result = (self.function)(item);
-                if let Some(span) = span.as_mut().filter(|_| RECORDED) {
+                if let Some(span) = span.as_mut().filter(|_| !PLAIN) {
                     span.end(index as u64, crew.label(), OutcomeKind::of_value(result.is_err()));
                 }
                 match result {
                     Ok(result) if counts_values => {
+                        handing.others += 1;
                         self.done.lock().completed.push((index, result));
                         scope.value(|| crew.item(index));
                     }
                     Ok(result) => handing.strands.push(index, result),
-                    Err(error) => self.failed(index, error, crew),
+                    Err(error) => {
+                        handing.others += 1;
+                        self.failed(index, error, crew);
+                    }
                 }
-                let next = desk.as_mut().and_then(|desk| desk.take());
-                let Some(next) = next else { return };
+                let Some(next) = next() else { return };
                 (index, item) = next;
             }
         }));
         if let Err(payload) = handled {
+            handing.others += 1;
             if let Some(span) = &mut span {
                 span.end(at as u64, crew.label(), OutcomeKind::of_panic(&payload));
             }
@@ -167,10 +173,9 @@ where
 {
     fn share(&self, crew: &dyn Posting) {
         let scope = crew.scope();
-        let recorded = scope.begin_span().is_some();
-        let handle = if recorded { Self::handle::<true> } else { Self::handle::<false> };
+        let is_plain = !scope.counts_values() && scope.begin_span().is_none();
         let mut desk = self.feed.desk();
-        let mut handing = Handing { strands: Strands::new(), begun: 0 };
+        let mut handing = Handing { strands: Strands::new(), others: 0 };
         while !scope.is_cancelled() {
             match self.claim(&mut desk, crew) {
                 Weighed::Item(index, item, weight) => {
@@ -178,10 +183,12 @@ where
                     if let Some(budget) = &self.budget {
                         // The next one may fit as well.
                         crew.post(1);
-                        handle(self, first, None, &mut handing, crew);
+                        self.handle::<false>(first, || None, &mut handing, crew);
                         budget.give_back(weight);
+                    } else if is_plain {
+                        self.handle::<true>(first, || desk.take(), &mut handing, crew);
                     } else {
-                        handle(self, first, Some(&mut desk), &mut handing, crew);
+                        self.handle::<false>(first, || desk.take(), &mut handing, crew);
                     }
                 }
                 Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),
@@ -194,8 +201,8 @@ where
         }
         self.feed.leave(desk);
         let mut done = self.done.lock();
+        done.begun += handing.strands.len() + handing.others;
         done.strands.append(handing.strands);
-        done.begun += handing.begun;
     }
 
     fn has_more(&self) -> bool {

@@ -1,64 +1,85 @@
 //! Results in the order of their items, without a sort of the results: each runner keeps its own in
 //! ascending order, in runs of neighbours, and the runs are put together at the end.
 
+use std::mem::replace;
+
 /// Results of one runner whose indices ascend.
 #[derive(Debug)]
 struct Strand<R> {
     /// The index with which each run begins, and the place of its first result.
     runs: Vec<(usize, usize)>,
     results: Vec<R>,
-    /// The index that would go on with the last run.
-    next: usize,
+    /// How much higher the index is that goes on with the last run than there are results.
+    ahead: usize,
 }
 
 /// All results of one runner.
 #[derive(Debug)]
-pub(super) struct Strands<R>(Vec<Strand<R>>);
+pub(super) struct Strands<R> {
+    /// The one that grows.
+    last: Strand<R>,
+    others: Vec<Strand<R>>,
+}
+
+impl<R> Strand<R> {
+    /// No index goes on with it.
+    const NEW: Self = Strand { runs: Vec::new(), results: Vec::new(), ahead: usize::MAX };
+
+    /// The index that goes on with the last run.
+    #[inline]
+    fn next(&self) -> usize {
+        self.ahead.wrapping_add(self.results.len())
+    }
+}
 
 impl<R> Strands<R> {
     pub(super) const fn new() -> Self {
-        Strands(Vec::new())
+        Strands { last: Strand::NEW, others: Vec::new() }
+    }
+
+    /// How many results there are.
+    pub(super) fn len(&self) -> usize {
+        self.all().map(|strand| strand.results.len()).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Strand<R>> {
+        self.others.iter().chain([&self.last])
     }
 
     #[inline]
     pub(super) fn push(&mut self, index: usize, result: R) {
-        match self.0.last_mut() {
-            Some(strand) if strand.next == index => {
-                strand.results.push(result);
-                strand.next += 1;
-            }
-            _ => self.push_apart(index, result),
+        if index != self.last.next() {
+            self.begin_run(index);
         }
+        self.last.results.push(result);
     }
 
     #[cold]
-    fn push_apart(&mut self, index: usize, result: R) {
-        match self.0.last_mut() {
-            Some(strand) if strand.next < index => {
-                strand.runs.push((index, strand.results.len()));
-                strand.results.push(result);
-                strand.next = index + 1;
-            }
-            // The first; or it was taken over from another runner, from before what was done here.
-            _ => self.0.push(Strand {
-                runs: vec![(index, 0)],
-                results: vec![result],
-                next: index + 1,
-            }),
+    fn begin_run(&mut self, index: usize) {
+        if !self.last.results.is_empty() && index < self.last.next() {
+            // It was taken over from another runner, from before what was done here.
+            self.others.push(replace(&mut self.last, Strand::NEW));
         }
+        let strand = &mut self.last;
+        strand.runs.push((index, strand.results.len()));
+        strand.ahead = index - strand.results.len();
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+    pub(super) fn append(&mut self, other: Self) {
+        self.others.extend(other.others);
+        self.others.push(other.last);
     }
 
     /// Puts all results into the order of their indices.
-    pub(super) fn into_ordered(mut self) -> Vec<R> {
-        if self.0.len() == 1 {
-            return self.0.pop().expect("there is one").results;
+    pub(super) fn into_ordered(self) -> Vec<R> {
+        let mut strands = self.others;
+        strands.push(self.last);
+        strands.retain(|strand| !strand.results.is_empty());
+        if strands.len() == 1 {
+            return strands.pop().expect("there is one").results;
         }
         let mut runs: Vec<(usize, usize, usize)> = Vec::new();
-        for (place, strand) in self.0.iter().enumerate() {
+        for (place, strand) in strands.iter().enumerate() {
             let ends = strand.runs.iter().skip(1).map(|&(_, first)| first);
             let ends = ends.chain([strand.results.len()]);
             let length = |(&(begin, first), end)| (begin, end - first, place);
@@ -66,10 +87,10 @@ impl<R> Strands<R> {
         }
         // Made for input that consists of few ascending sequences, as this does.
         runs.sort();
-        let count = self.0.iter().map(|strand| strand.results.len()).sum();
+        let count = strands.iter().map(|strand| strand.results.len()).sum();
         let mut ordered = Vec::with_capacity(count);
         let mut sources: Vec<_> =
-            self.0.into_iter().map(|strand| strand.results.into_iter()).collect();
+            strands.into_iter().map(|strand| strand.results.into_iter()).collect();
         for (_, length, place) in runs {
             ordered.extend(sources[place].by_ref().take(length));
         }
@@ -78,7 +99,7 @@ impl<R> Strands<R> {
 
     /// All results, in no particular order, one by one.
     pub(super) fn into_any(self) -> impl Iterator<Item = R> {
-        self.0.into_iter().flat_map(|strand| strand.results)
+        self.others.into_iter().chain([self.last]).flat_map(|strand| strand.results)
     }
 }
 
@@ -97,6 +118,7 @@ mod tests {
             other.push(index, index * 10);
         }
         one.append(other);
+        assert_eq!(one.len(), 10);
         assert_eq!(one.into_ordered(), (0..10).map(|n| n * 10).collect::<Vec<_>>());
     }
 

@@ -295,7 +295,8 @@ impl<J, R> Post<J, R> {
             let inlet = &mut *inlet;
             let desk = desk.get_or_insert_with(|| inlet.seats.add());
             inlet.seats.mark(desk, batch > 1);
-            inlet.jobs.drain(..batch - 1).for_each(|(index, job)| desk.put(index, job));
+            let mut laying = desk.lay(batch - 1);
+            inlet.jobs.drain(..batch - 1).for_each(|(index, job)| laying.put(index, job));
         }
         self.pile.set(inlet.jobs.len());
         inlet.taken += batch as u64;
