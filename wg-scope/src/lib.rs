@@ -99,6 +99,7 @@ mod payload;
 mod report;
 mod timeline;
 
+mod gather;
 mod ledger;
 mod process;
 mod blocks;

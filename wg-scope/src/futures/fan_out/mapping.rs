@@ -1,12 +1,14 @@
 //! The work of a fan-out whose results are collected.
 
+#![allow(unsafe_code)]
+
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::budget::Weigh;
-use super::done::{Kept, Results};
+use super::done::Results;
 use super::feed::{Claim, Feed};
 use super::grow::Added;
 use super::hand::Hand;
@@ -14,6 +16,7 @@ use super::strand::{InHand, Work};
 use crate::failures::Failures;
 use crate::futures::place::Polls;
 use crate::futures::shared::Shared;
+use crate::gather::{Part, Places};
 use crate::ledger::as_echo;
 use crate::outcome::{Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
@@ -30,6 +33,7 @@ where
     pub(super) shared: Arc<Shared<P>>,
     pub(super) failures: Arc<Failures<E>>,
     pub(super) results: Results<R>,
+    pub(super) places: Places<R>,
     pub(super) feed: Feed<I, W>,
     /// Where items are added, if they are.
     pub(super) added: Option<Arc<Added<I::Item>>>,
@@ -90,7 +94,11 @@ where
     type Place = P;
     type Item = I::Item;
     type Future = Fut;
-    type Kept = Kept<R>;
+    type Kept = Part<R>;
+
+    fn keeps(&self) -> Part<R> {
+        self.places.part()
+    }
 
     fn shared(&self) -> &Arc<Shared<P>> {
         &self.shared
@@ -132,9 +140,15 @@ where
     }
 
     #[inline]
-    fn settle(&self, kept: &mut Kept<R>, index: u64, output: Result<R, E>, told: bool) {
+    fn settle(&self, kept: &mut Part<R>, index: u64, output: Result<R, E>, told: bool) {
         match output {
-            Ok(value) if !self.shared.counts_values() => kept.push(index, value),
+            Ok(value) if !self.shared.counts_values() => {
+                // There is no memory for as many results, unless they take none, and have no place.
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                // SAFETY: A strand settles an item that it has claimed, and once. Each index is claimed once:
+                // the feed numbers items as it pulls them, and hands on those that are given back.
+                unsafe { kept.push(index, value) };
+            }
             Ok(value) => self.count(index, value),
             Err(error) => self.failed(index, error, told),
         }
@@ -149,7 +163,7 @@ where
         enter(&self.shared, &self.failures, self.item(index), payload);
     }
 
-    fn hand_in(&self, kept: Kept<R>) {
+    fn hand_in(&self, kept: Part<R>) {
         self.results.hand_in(kept);
     }
 

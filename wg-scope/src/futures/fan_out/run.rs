@@ -12,6 +12,7 @@ use super::budget::Weigh;
 use super::done::{Done, Results};
 use super::feed::Feed;
 use super::grow::Added;
+use super::hand::size;
 use super::mapping::Mapping;
 use super::strand::{InHand, Strand, Work, start};
 use crate::cause::{Cause, Stopped};
@@ -21,6 +22,7 @@ use crate::futures::place::{Holds, Place};
 use crate::futures::run;
 use crate::futures::shared::Shared;
 use crate::futures::try_scope::TryAsyncScope;
+use crate::gather::Places;
 use crate::ledger::Unwind;
 use crate::policy::Policy;
 use crate::task_info::Label;
@@ -166,11 +168,14 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
         move |scope| {
             let shared = Arc::clone(scope.shared());
+            let counts = added.is_some() || shared.counts_values();
+            let places = if counts { Places::none() } else { Places::new(size(&items)) };
             let feed = Feed::new(items, weigh, most, shared.place.hands());
             let work = Arc::new(Mapping {
                 shared: Arc::clone(&shared),
                 failures: Arc::clone(scope.failures()),
                 results,
+                places,
                 feed: if added.is_some() { feed.staying() } else { feed },
                 added,
                 function,

@@ -39,7 +39,10 @@ pub(crate) trait Work: Sized {
     type Future: Future;
 
     /// What a strand keeps to itself until it ends.
-    type Kept: Default;
+    type Kept;
+
+    /// What a strand keeps at its beginning.
+    fn keeps(&self) -> Self::Kept;
 
     fn shared(&self) -> &Arc<Shared<Self::Place>>;
 
@@ -70,6 +73,7 @@ pub(crate) trait Work: Sized {
     }
 
     /// Enters what an item's future was ready with. `told`: its error may be the echo of a cancel.
+    /// The item with this index was claimed by this strand, and is settled once.
     fn settle(&self, kept: &mut Self::Kept, index: u64, output: Output<Self>, told: bool);
 
     /// Enters that an item ended with a panic.
@@ -169,7 +173,7 @@ impl<W: Work> InHand<W> {
             began: Stamp::NEVER,
             told: false,
             hand: Hand::new(counts),
-            kept: W::Kept::default(),
+            kept: work.keeps(),
         }
     }
 

@@ -90,6 +90,8 @@ where
     type Future = Fut;
     type Kept = ();
 
+    fn keeps(&self) {}
+
     fn shared(&self) -> &Arc<Shared<P>> {
         &self.shared
     }

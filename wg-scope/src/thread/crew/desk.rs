@@ -26,6 +26,8 @@ pub(in crate::thread) struct Desk<T> {
     /// Whether the desk counts as one that may hold items that are not begun.
     is_ahead: bool,
     since: Option<Instant>,
+    /// How many batches are not to be timed.
+    untimed: u8,
 }
 
 /// Lays several items down.
@@ -58,6 +60,9 @@ pub(in crate::thread) struct Found<T>(Arc<Seat<T>>);
 
 /// Batches that took less than this are too small, and too large from ten times this on.
 const BRIEF: Duration = Duration::from_micros(40);
+
+/// How many batches are timed together where they are as large as they can be, and take next to no time.
+const TIMED_TOGETHER: u8 = 8;
 
 /// The most items that are pulled at once: as many as fit on a desk.
 pub(in crate::thread) const MOST: usize = LENGTH;
@@ -125,6 +130,10 @@ impl<T> Desk<T> {
     /// Pulls more at once if the last batch was brief, and less if it was long. To be called when
     /// nothing lies here.
     pub(in crate::thread) fn adapt(&mut self) {
+        if self.untimed > 0 {
+            self.untimed -= 1;
+            return;
+        }
         let now = now();
         if let Some(since) = self.since.replace(now) {
             let took = now - since;
@@ -133,6 +142,9 @@ impl<T> Desk<T> {
             } else if took > BRIEF * 10 {
                 self.batch = (self.batch / 2).max(1);
             }
+            // A look at the clock takes as long as some small items.
+            let is_large = self.batch == MOST && took < BRIEF / 8;
+            self.untimed = if is_large { TIMED_TOGETHER - 1 } else { 0 };
         }
     }
 }
@@ -160,7 +172,17 @@ impl<T> Seats<T> {
         let (items, others) = biased(items);
         let seat = Arc::new(Seat { items: others, lying, finished: AtomicU64::new(0) });
         self.seats.push(Arc::clone(&seat));
-        Desk { laid, items, seat, begun: 0, told: 0, batch: 1, is_ahead: false, since: None }
+        Desk {
+            laid,
+            items,
+            seat,
+            begun: 0,
+            told: 0,
+            batch: 1,
+            is_ahead: false,
+            since: None,
+            untimed: 0,
+        }
     }
 
     /// Takes a desk away, unless something lies on it: that is left.

@@ -1,13 +1,15 @@
 //! The work of a fan-out whose results are collected.
 
+#![allow(unsafe_code)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::Mutex;
 
 use super::budget::{Budget, Weighed};
 use super::feed::Feed;
-use super::strand::Strands;
 use crate::failure::Failure;
+use crate::gather::{Part, Places};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
 use crate::thread::crew::desk::Desk;
@@ -20,12 +22,13 @@ pub(super) struct Mapping<'w, I: Iterator, F, R, E> {
     pub(super) feed: Feed<I>,
     pub(super) budget: Option<Budget<'w, I::Item>>,
     pub(super) function: F,
+    places: Places<R>,
     pub(super) done: Mutex<Done<R, E>>,
 }
 
 /// What has come of it so far.
 pub(super) struct Done<R, E> {
-    pub(super) strands: Strands<R>,
+    pub(super) parts: Vec<Part<R>>,
     /// Successes in the order of their completion, where a policy counts them.
     pub(super) completed: Vec<(usize, R)>,
     /// Failures, each with its place in the order of completion.
@@ -36,7 +39,7 @@ pub(super) struct Done<R, E> {
 
 /// What a share has done, which it hands in at its end.
 struct Handing<R> {
-    strands: Strands<R>,
+    part: Part<R>,
     /// How many items were begun whose results are not there.
     others: usize,
 }
@@ -49,10 +52,15 @@ where
     R: Send,
     E: Send,
 {
-    pub(super) fn new(feed: Feed<I>, budget: Option<Budget<'w, I::Item>>, function: F) -> Self {
+    pub(super) fn new(
+        feed: Feed<I>,
+        budget: Option<Budget<'w, I::Item>>,
+        function: F,
+        places: Places<R>,
+    ) -> Self {
         let done =
-            Done { strands: Strands::new(), completed: Vec::new(), failures: Vec::new(), begun: 0 };
-        Mapping { feed, budget, function, done: Mutex::new(done) }
+            Done { parts: Vec::new(), completed: Vec::new(), failures: Vec::new(), begun: 0 };
+        Mapping { feed, budget, function, places, done: Mutex::new(done) }
     }
 
     #[inline]
@@ -95,7 +103,8 @@ where
                         self.done.lock().completed.push((index, result));
                         scope.value(|| crew.item(index));
                     }
-                    Ok(result) => handing.strands.push(index, result),
+                    // SAFETY: This item was claimed, as each is once, and was used up by the function.
+                    Ok(result) => unsafe { handing.part.push(index, result) },
                     Err(error) => {
                         handing.others += 1;
                         self.failed(index, error, crew);
@@ -175,7 +184,7 @@ where
         let scope = crew.scope();
         let is_plain = !scope.counts_values() && scope.begin_span().is_none();
         let mut desk = self.feed.desk();
-        let mut handing = Handing { strands: Strands::new(), others: 0 };
+        let mut handing = Handing { part: self.places.part(), others: 0 };
         while !scope.is_cancelled() {
             match self.claim(&mut desk, crew) {
                 Weighed::Item(index, item, weight) => {
@@ -201,8 +210,8 @@ where
         }
         self.feed.leave(desk);
         let mut done = self.done.lock();
-        done.begun += handing.strands.len() + handing.others;
-        done.strands.append(handing.strands);
+        done.begun += handing.part.len() + handing.others;
+        done.parts.push(handing.part);
     }
 
     fn has_more(&self) -> bool {

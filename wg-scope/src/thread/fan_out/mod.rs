@@ -2,7 +2,6 @@
 
 mod verbs;
 mod mapping;
-mod strand;
 mod stream;
 mod outlet;
 mod grow;

@@ -11,6 +11,7 @@ use crate::cause::{Cause, Stopped};
 use crate::closing::unwinding;
 use crate::failure::{Errors, Failure, FailureKind};
 use crate::failures::into_error;
+use crate::gather::{Places, in_any_order, in_order};
 use crate::ledger::{Unwind, stopped};
 use crate::outcome::{Payload, discard};
 use crate::policy::Policy;
@@ -308,12 +309,14 @@ where
         // The crew's size is the limit; the scope has nothing else to run.
         let ahead = options.limit.map_or(usize::MAX, std::num::NonZeroUsize::get);
         let label = Label::named(options.name.as_deref().unwrap_or("fan_out"), site);
-        let (shares, feed) = match (&self.budget, self.items.size_hint().1) {
+        let (hint, counts_values) = (self.items.size_hint(), policy.counts_values());
+        let (shares, feed) = match (&self.budget, hint.1) {
             (Some(_), _) => (1, Feed::one_by_one(self.items)),
             (None, items) => (items.map_or(most, |n| n.min(most)), Feed::new(self.items, ahead)),
         };
         let mut entry = Entry::new(&options, policy, site);
-        let work = Mapping::new(feed, self.budget, function);
+        let places = if counts_values { Places::none() } else { Places::new(hint) };
+        let work = Mapping::new(feed, self.budget, function, places);
         let scope = Scope::of(&entry);
         let crew = scope.crew(label.clone(), most, &work);
         // This thread works, too. If it did not count, a core would seem idle, and others would come.
@@ -386,7 +389,7 @@ impl<R, E> Finished<R, E> {
 impl<R, E> Done<R, E> {
     fn into_values(self) -> Vec<R> {
         if self.completed.is_empty() {
-            return self.strands.into_ordered();
+            return in_order(self.parts);
         }
         let mut completed = self.completed;
         completed.sort_by_key(|&(index, _)| index);
@@ -419,7 +422,7 @@ impl<R, E> Done<R, E> {
 
     /// Drops everything one by one, so that what one throws takes no other with it.
     fn drop_all(self) -> Option<Payload> {
-        let values = drop_each(self.strands.into_any());
+        let values = drop_each(in_any_order(self.parts));
         let completed = drop_each(self.completed.into_iter());
         let failures = drop_each(self.failures.into_iter());
         values.or(completed).or(failures)
