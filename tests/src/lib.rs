@@ -169,3 +169,19 @@ pub fn deep_in_the_stack<R>(call: impl FnOnce() -> R) -> R {
     std::hint::black_box(&used);
     result
 }
+
+/// An iterator that says there are so many items, which need not be so.
+#[derive(Debug)]
+pub struct Says<I>(pub usize, pub I);
+
+impl<I: Iterator> Iterator for Says<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.1.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0, Some(self.0))
+    }
+}

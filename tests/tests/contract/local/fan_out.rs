@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use futures::task::noop_waker;
 use wg::{Cause, Policy, Stopped, local};
-use wg_tests::{Bang, Bomb, Boom, Counted, bang, caught};
+use wg_tests::{Bang, Bomb, Boom, Counted, Says, bang, caught};
 
 /// Is ready when it has been polled so often.
 async fn after(polls: usize) {
@@ -53,6 +53,55 @@ fn rule_17_results_are_in_the_order_of_the_items_however_long_each_takes() {
         assert!(block_on(results).into_iter().eq(0..500));
     }
     assert_eq!(block_on(local::fan_out(Vec::<u8>::new()).map(async |n| n)), [0_u8; 0]);
+}
+
+#[test]
+fn rule_17_an_iterator_may_be_wrong_about_how_many_items_there_are() {
+    for says in [0, 1, 99, 100, 101, 5_000, usize::MAX] {
+        for limit in [1, 2, 50] {
+            let items = || Says(says, 0..100);
+            let all = local::fan_out(items()).limit(limit).map(async |n: usize| {
+                after(n * 7 % 3).await;
+                n.to_string()
+            });
+            let all = block_on(all);
+            assert!(all.into_iter().eq((0..100).map(|n| n.to_string())), "{says} {limit}");
+            let odd = local::fan_out(items()).limit(limit).collect_all(async |n: usize| {
+                after(n * 7 % 3).await;
+                if n % 2 == 1 { Ok(n.to_string()) } else { Err(n) }
+            });
+            let (odd, errors) = block_on(odd);
+            assert!(odd.into_iter().eq((0..100).skip(1).step_by(2).map(|n| n.to_string())));
+            assert_eq!(errors.len(), 50);
+        }
+    }
+}
+
+/// Those that are there when it fails, or is dropped, are dropped as well, in whatever places they lie.
+#[test]
+fn rule_24_results_of_a_fan_out_that_does_not_end_well_are_dropped_once() {
+    for says in [0, 60, 1_000] {
+        for polls in [3, 1_000] {
+            let (made, dropped) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let mut fan_out =
+                Box::pin(local::fan_out(Says(says, 0..100)).limit(8).try_map(async |n| {
+                    after(n % 3).await;
+                    if n == 77 {
+                        return Err(n.to_string());
+                    }
+                    made.fetch_add(1, SeqCst);
+                    Ok(Counted(&dropped))
+                }));
+            let ended = (0..polls).find_map(|_| match poll_once(fan_out.as_mut()) {
+                Poll::Ready(ended) => Some(ended),
+                Poll::Pending => None,
+            });
+            assert_eq!(ended.map(|ended| ended.is_err()), (polls > 3).then_some(true));
+            drop(fan_out);
+            assert!(made.load(SeqCst) > 0);
+            assert_eq!(dropped.into_inner(), made.into_inner());
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Barrier, Mutex};
 
-use wg_tests::{Counted, caught, until};
+use wg_tests::{Counted, Says, caught, until};
 
 /// As many items as a test of many uses.
 const MANY: usize = 100_000;
@@ -87,6 +87,38 @@ fn rule_17_results_are_in_the_order_of_the_items_however_long_each_takes() {
             n
         });
         assert!(results.into_iter().eq(0..500));
+    }
+}
+
+#[test]
+fn rule_17_an_iterator_may_be_wrong_about_how_many_items_there_are() {
+    for says in [0, 1, 99, 100, 101, 5_000, usize::MAX] {
+        for limit in [1, 2, 50] {
+            let items = || Says(says, 0..100);
+            let all = wg::fan_out(items()).limit(limit).map(|n: usize| n.to_string());
+            assert!(all.into_iter().eq((0..100).map(|n| n.to_string())), "{says} {limit}");
+            let odd = |n: usize| if n % 2 == 1 { Ok(n.to_string()) } else { Err(n) };
+            let (odd, errors) = wg::fan_out(items()).limit(limit).collect_all(odd);
+            assert!(odd.into_iter().eq((0..100).skip(1).step_by(2).map(|n| n.to_string())));
+            assert_eq!(errors.len(), 50);
+        }
+    }
+}
+
+/// Those that are there when it fails are dropped, in whatever places they lie.
+#[test]
+fn rule_01_results_of_a_fan_out_that_fails_are_dropped_once() {
+    for says in [0, 60, 1_000] {
+        let (made, dropped) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let failed = wg::fan_out(Says(says, 0..100)).limit(8).try_map(|n| {
+            if n == 77 {
+                return Err(n.to_string());
+            }
+            made.fetch_add(1, Relaxed);
+            Ok(Counted(&dropped))
+        });
+        assert_eq!(failed.err().as_deref(), Some("77"));
+        assert_eq!(dropped.into_inner(), made.into_inner());
     }
 }
 

@@ -22,6 +22,24 @@ fn rule_12_two_thousand_tasks_meet_at_one_barrier() {
     assert_eq!(leaders.into_inner(), 1);
 }
 
+/// While tasks are taken all the time nobody looks often whether some are blocked.
+#[test]
+fn rule_12_tasks_meet_at_a_barrier_after_many_that_compute() {
+    let (barrier, done) = (Barrier::new(100), AtomicUsize::new(0));
+    wg::scope(|s| {
+        for _ in 0..20_000 {
+            s.spawn(|| {
+                assert!((0..500).all(|n| std::hint::black_box(n) < 500));
+                done.fetch_add(1, Relaxed);
+            });
+        }
+        for _ in 0..100 {
+            s.spawn(|| barrier.wait());
+        }
+    });
+    assert_eq!(done.into_inner(), 20_000);
+}
+
 /// Those that wait for one another hold no core, and those that compute do not keep them from being given
 /// threads: if each had to wait for a core to be idle, this would take a quarter of an hour.
 #[test]

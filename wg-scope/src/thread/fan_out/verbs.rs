@@ -312,7 +312,10 @@ where
         let (hint, counts_values) = (self.items.size_hint(), policy.counts_values());
         let (shares, feed) = match (&self.budget, hint.1) {
             (Some(_), _) => (1, Feed::one_by_one(self.items)),
-            (None, items) => (items.map_or(most, |n| n.min(most)), Feed::new(self.items, ahead)),
+            // One also where there seems to be no item: that may not be true.
+            (None, items) => {
+                (items.map_or(most, |n| n.clamp(1, most)), Feed::new(self.items, ahead))
+            }
         };
         let mut entry = Entry::new(&options, policy, site);
         let places = if counts_values { Places::none() } else { Places::new(hint) };

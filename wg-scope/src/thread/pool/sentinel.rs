@@ -9,10 +9,14 @@ use wg_core::sync::{self, MutexGuard, now};
 use super::{Client, Inner, KEEP_ALIVE, Pool, Progress, Sentinel, address, cores};
 use crate::thread::probe::{Doing, Probe};
 
-/// How often the sentinel looks; and how soon again where it has seen a scope's runners blocked, and is
+/// How often the sentinel looks where it may be needed; and how soon again where it has seen a scope's runners blocked, and is
 /// not sure yet, or was woken a moment ago.
 const TICK: Duration = Duration::from_millis(1);
 const SOON: Duration = Duration::from_micros(100);
+
+/// How often the time to the next look is doubled, as long as no scope needs one. Looks at each tick took
+/// 2 % of a core, with the timer's interrupts and switches, on the virtual machine where that was measured.
+const CALM: u32 = 2;
 
 /// How many looks in a row must find nothing before the sentinel goes to sleep: not after each of many
 /// scopes in a row, but before long, as who wakes it has it look at once.
@@ -34,9 +38,11 @@ const ASLEEP: u32 = 5;
 /// time, some are just going on.
 const AT_WORK: usize = 4;
 
-/// How many tasks each runner may have taken since the last look to count as blocked in them, and not
-/// as waiting for a lock between them.
+/// How many tasks each runner may have taken since the last look, a tick ago, to count as blocked in them,
+/// and not as waiting for a lock between them; and where the last look was soon before. A tick is some seven
+/// times as long, with what the system adds to each.
 const FEW: u64 = 16;
+const FEW_SOON: u64 = FEW / 8;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy, where
 /// each of its runners has a core. The more of them share the cores, the longer does each task take.
@@ -47,6 +53,8 @@ impl Pool {
     pub(super) fn sentinel(&'static self) {
         let mut quiet = 0;
         let mut soon = false;
+        // How many looks in a row, that did not come soon, no scope has needed.
+        let mut calm = 0;
         // How many looks are left of those that come soon after it was woken.
         let mut first_looks = 0;
         let mut looks: BTreeMap<*const (), Looks> = BTreeMap::new();
@@ -54,11 +62,13 @@ impl Pool {
         loop {
             if inner.lent.is_empty() && inner.requests.is_empty() {
                 quiet += 1;
+                calm = 0;
             } else {
                 quiet = 0;
             }
             if quiet < QUIET {
-                inner = self.look.wait_until(inner, now() + if soon { SOON } else { TICK });
+                let pause = if soon { SOON } else { TICK * (1 << calm) };
+                inner = self.look.wait_until(inner, now() + pause);
             } else {
                 inner.sentinel = Sentinel::Asleep;
                 inner = self.look.wait_until(inner, now() + KEEP_ALIVE);
@@ -71,8 +81,10 @@ impl Pool {
             }
             let scopes = inner.scopes();
             drop(inner);
-            let waiting = look(&scopes, &mut looks, soon);
+            let few = if soon { FEW_SOON } else { FEW << calm };
+            let waiting = look(&scopes, &mut looks, few, soon);
             drop(scopes);
+            calm = if soon || !waiting.is_empty() { 0 } else { CALM.min(calm + 1) };
             inner = self.inner.lock();
             if !waiting.is_empty() {
                 self.grow(inner, waiting, &mut looks, soon);
@@ -178,12 +190,6 @@ fn patience(runners: usize) -> u32 {
     PATIENCE.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
 }
 
-/// How many tasks each runner may have taken between two looks for the scope to need a closer one.
-fn few(soon: bool) -> u64 {
-    // A tick is some seven times as long, with what the system adds to each.
-    if soon { FEW / 8 } else { FEW }
-}
-
 /// A scope in which tasks wait that could begin, and few are taken.
 struct Waiting {
     client: Arc<dyn Client>,
@@ -206,18 +212,19 @@ struct Looks {
     asleep: u32,
 }
 
-/// Finds the scopes in which tasks wait and few are taken, so that their runners may be blocked, and counts
-/// for how many looks none was taken; a look that comes `soon` says little of that.
+/// Finds the scopes in which tasks wait and at most `few` were taken by each runner, so that these may be
+/// blocked, and counts for how many looks none was taken; a look that comes `soon` says little of that.
 fn look(
     scopes: &[Arc<dyn Client>],
     looks: &mut BTreeMap<*const (), Looks>,
+    few: u64,
     soon: bool,
 ) -> Vec<Waiting> {
     let mut waiting = Vec::new();
     let mut counts = BTreeMap::new();
     for client in scopes {
         if let Progress::Waiting { tasks, runners, asked, taken, limited } = client.progress() {
-            if taken > few(soon) * runners as u64 {
+            if taken > few * runners as u64 {
                 continue;
             }
             let place = address(client);
