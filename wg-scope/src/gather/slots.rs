@@ -51,14 +51,15 @@ impl<R> Drop for Slots<R> {
 /// The results in some of the slots: those that were put there by this. It owns them.
 pub(super) struct Filled<R> {
     slots: Option<Arc<Slots<R>>>,
-    /// Those of `slots`; without them, none.
-    first: NonNull<R>,
-    count: usize,
-    /// From where to where slots are filled, without the last run.
-    runs: Vec<(usize, usize)>,
-    /// The last run.
+    /// The last results, which follow one another and go into their slots together: the memory there was
+    /// another core's before, and is fetched as a whole then, not for one result after the other.
+    last: Vec<R>,
+    /// The slot of the first of these.
     begin: usize,
-    next: usize,
+    /// How many of these there may be, for which there are slots.
+    most: usize,
+    /// From where to where slots are filled.
+    runs: Vec<(usize, usize)>,
 }
 
 // SAFETY: It owns results, as a vector would, and reaches no other's.
@@ -67,11 +68,16 @@ unsafe impl<R: Send> Send for Filled<R> {}
 unsafe impl<R> Sync for Filled<R> {}
 
 impl<R> Filled<R> {
+    /// How many results go into their slots together: those of a batch of small ones.
+    const TOGETHER: usize = match 4096_usize.checked_div(size_of::<R>()) {
+        None | Some(0) => 1,
+        Some(64..) => 64,
+        Some(some) => some,
+    };
+
     /// None of these slots.
     pub(super) fn new(slots: Option<&Arc<Slots<R>>>) -> Self {
-        let (first, count) =
-            slots.map_or((NonNull::dangling(), 0), |slots| (slots.first, slots.count));
-        Filled { slots: slots.cloned(), first, count, runs: Vec::new(), begin: 0, next: 0 }
+        Filled { slots: slots.cloned(), last: Vec::new(), begin: 0, most: 0, runs: Vec::new() }
     }
 
     /// Puts a result into the slot with this index, or gives it back if there is no such slot.
@@ -81,60 +87,79 @@ impl<R> Filled<R> {
     /// Nobody else has put, or will put, a result into the slot with this index.
     #[inline]
     pub(super) unsafe fn put(&mut self, index: usize, result: R) -> Result<(), R> {
-        if index >= self.count {
-            return Err(result);
+        let count = self.last.len();
+        if count == self.most || index != self.begin + count {
+            // SAFETY: As promised.
+            return unsafe { self.put_apart(index, result) };
         }
-        if index != self.next {
-            self.begin_run(index);
-        }
-        // SAFETY: There are so many slots, and their memory is there as long as `slots`.
-        let slot = unsafe { self.first.add(index) };
-        // SAFETY: As above. Nobody else touches this slot, as promised, but for who takes over what this one
-        // owns, and has it then.
-        unsafe { slot.write(result) };
-        self.next = index + 1;
+        self.last.push(result);
         Ok(())
     }
 
+    /// As [`put`](Self::put), where it does not go to the last ones, or there are enough of them.
+    ///
+    /// # Safety
+    ///
+    /// As there.
     #[cold]
-    fn begin_run(&mut self, index: usize) {
-        self.end_run();
+    unsafe fn put_apart(&mut self, index: usize, result: R) -> Result<(), R> {
+        self.lay_down();
+        let count = self.slots.as_ref().map_or(0, |slots| slots.count);
+        if index >= count {
+            return Err(result);
+        }
         self.begin = index;
+        self.most = Self::TOGETHER.min(count - index);
+        self.last.reserve_exact(self.most);
+        self.last.push(result);
+        Ok(())
     }
 
-    fn end_run(&mut self) {
-        if self.begin < self.next {
-            self.runs.push((self.begin, self.next));
+    /// Moves the last results into their slots.
+    fn lay_down(&mut self) {
+        let (begin, count) = (self.begin, self.last.len());
+        let Some(slots) = self.slots.as_ref().filter(|_| count > 0) else { return };
+        match self.runs.last_mut() {
+            Some((_, end)) if *end == begin => *end += count,
+            _ => self.runs.push((begin, begin + count)),
         }
-        self.begin = self.next;
+        // SAFETY: There are so many slots: `most` sees to it.
+        let place = unsafe { slots.first.add(begin) };
+        // SAFETY: Nobody else touches these slots, as promised to `put`, but for who takes over what this one
+        // owns, and has it then. They are not in the vector.
+        unsafe { self.last.as_ptr().copy_to_nonoverlapping(place.as_ptr(), count) };
+        // SAFETY: They are in their slots now.
+        unsafe { self.last.set_len(0) };
     }
 
     #[cfg(test)]
     pub(super) fn address(&self) -> *const R {
-        self.first.as_ptr()
+        self.slots.as_ref().unwrap().first.as_ptr()
     }
 
     /// How many results there are.
     pub(super) fn len(&self) -> usize {
-        let runs = self.runs.iter().map(|(begin, end)| end - begin).sum::<usize>();
-        runs + (self.next - self.begin)
+        self.runs.iter().map(|(begin, end)| end - begin).sum::<usize>() + self.last.len()
     }
 
     /// Takes one of the results.
     pub(super) fn pop(&mut self) -> Option<R> {
-        if self.begin == self.next {
-            (self.begin, self.next) = self.runs.pop()?;
-        }
-        self.next -= 1;
+        self.lay_down();
+        let (begin, end) = self.runs.last_mut()?;
+        *end -= 1;
+        let slots = self.slots.as_ref().expect("they lie in some");
         // SAFETY: There are more slots than that.
-        let slot = unsafe { self.first.add(self.next) };
+        let slot = unsafe { slots.first.add(*end) };
+        if begin == end {
+            self.runs.pop();
+        }
         // SAFETY: The result is one of those that this one owns, and is not any more.
         Some(unsafe { slot.read() })
     }
 
     /// Lets go of all results, and says in which slots they lie.
     fn forget(&mut self) -> Vec<(usize, usize)> {
-        self.end_run();
+        self.lay_down();
         mem::take(&mut self.runs)
     }
 }

@@ -29,8 +29,7 @@ use crate::thread::crew::desk::{Desk, Found, Seats};
 /// The items of a fan-out.
 pub(in crate::thread) struct Feed<I: Iterator> {
     /// Only ever tried while there are shares: the iterator runs under it.
-    /// Who looks whether it is free does not disturb the one who has it.
-    source: CachePadded<Mutex<CachePadded<Source<I>>>>,
+    source: CachePadded<Mutex<Source<I>>>,
     seats: CachePadded<Mutex<Seats<I::Item>>>,
     calls: CachePadded<Calls>,
     /// Between who calls and who pulls.
@@ -74,7 +73,7 @@ const STOPPED: u64 = 1 << 63;
 /// most of the time; and then after letting others have the core, among them perhaps the one who pulls.
 /// Coming back costs much more. As who looks disturbs the one who pulls, some time passes between two looks.
 const SPINS: usize = times(64);
-const LOOK: usize = times(16);
+const LOOK: usize = times(4);
 const PATIENCE: usize = SPINS + times(16);
 
 /// What came of asking for an item.
@@ -114,7 +113,7 @@ impl<I: Iterator> Feed<I> {
             finished: AtomicU64::new(0),
         };
         Feed {
-            source: CachePadded::new(Mutex::new(CachePadded::new(source))),
+            source: CachePadded::new(Mutex::new(source)),
             seats: CachePadded::new(Mutex::new(Seats::new())),
             calls: CachePadded::new(calls),
             barrier: Barrier::best(),
@@ -357,7 +356,7 @@ impl<I: Iterator> Feed<I> {
     /// come to lie there.
     fn pull(
         &self,
-        mut source: MutexGuard<'_, CachePadded<Source<I>>>,
+        mut source: MutexGuard<'_, Source<I>>,
         most: usize,
         desk: &mut Desk<I::Item>,
         crew: &dyn Posting,
