@@ -116,20 +116,30 @@ sync::global! {
 impl Own {
     #[inline]
     fn take(&mut self, size: Size) -> Option<Block> {
+        self.0[size.0].pop().or_else(|| self.fetch(size))
+    }
+
+    #[cold]
+    fn fetch(&mut self, size: Size) -> Option<Block> {
         let own = &mut self.0[size.0];
-        if own.is_empty() {
-            COMMON[generation()][size.0].take(own);
-        }
+        COMMON[generation()][size.0].take(own);
         own.pop()
     }
 
     #[inline]
     fn keep(&mut self, size: Size, block: Block) {
+        if self.0[size.0].len() == 2 * BUNDLE {
+            self.hand_on(size);
+        }
+        self.0[size.0].push(block);
+    }
+
+    #[cold]
+    fn hand_on(&mut self, size: Size) {
         let own = &mut self.0[size.0];
-        if own.len() == 2 * BUNDLE && !COMMON[generation()][size.0].give(own) {
+        if !COMMON[generation()][size.0].give(own) {
             own.drain(BUNDLE..).for_each(|block| free(block, size.layout()));
         }
-        own.push(block);
     }
 }
 
