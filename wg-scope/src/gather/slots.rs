@@ -1,8 +1,7 @@
 //! Places for the results of a fan-out, one for each item.
 //!
-//! Where it is known how many items there are, each result is written where it is to lie in the end:
-//! nothing is put in order then, and nothing is copied. Which places are filled the parts know that have
-//! filled them.
+//! Where it is known how many items there are, each result is moved to where it is to lie in the end, and
+//! nothing is put in order then. Which places are filled the parts know that have filled them.
 #![allow(unsafe_code)]
 
 use std::mem::{self, ManuallyDrop};
@@ -119,10 +118,6 @@ impl<R> Filled<R> {
     fn lay_down(&mut self) {
         let (begin, count) = (self.begin, self.last.len());
         let Some(slots) = self.slots.as_ref().filter(|_| count > 0) else { return };
-        match self.runs.last_mut() {
-            Some((_, end)) if *end == begin => *end += count,
-            _ => self.runs.push((begin, begin + count)),
-        }
         // SAFETY: There are so many slots: `most` sees to it.
         let place = unsafe { slots.first.add(begin) };
         // SAFETY: Nobody else touches these slots, as promised to `put`, but for who takes over what this one
@@ -130,6 +125,10 @@ impl<R> Filled<R> {
         unsafe { self.last.as_ptr().copy_to_nonoverlapping(place.as_ptr(), count) };
         // SAFETY: They are in their slots now.
         unsafe { self.last.set_len(0) };
+        match self.runs.last_mut() {
+            Some((_, end)) if *end == begin => *end += count,
+            _ => self.runs.push((begin, begin + count)),
+        }
     }
 
     #[cfg(test)]
