@@ -9,13 +9,14 @@ use wg_core::sync::{self, MutexGuard, now};
 use super::{Client, Inner, KEEP_ALIVE, Pool, Progress, Sentinel, address, cores};
 use crate::thread::probe::{Doing, Probe};
 
-/// How often the sentinel looks where it may be needed; and how soon again where it has seen a scope's runners blocked, and is
-/// not sure yet, or was woken a moment ago.
+/// How often the sentinel looks where it may be needed; and how soon again where it has seen a scope's
+/// runners blocked, and is not sure yet, or was woken a moment ago.
 const TICK: Duration = Duration::from_millis(1);
 const SOON: Duration = Duration::from_micros(100);
 
-/// How often the time to the next look is doubled, as long as no scope needs one. Looks at each tick took
-/// 2 % of a core, with the timer's interrupts and switches, on the virtual machine where that was measured.
+/// How often the time to the next look is doubled, as long as tasks wait and many are taken. Looks at each
+/// tick took 2 % of a core, with the timer's interrupts and switches, on the virtual machine where that was
+/// measured. Where no task waits, the next one may find all runners blocked, and needs a look.
 const CALM: u32 = 2;
 
 /// How many looks in a row must find nothing before the sentinel goes to sleep: not after each of many
@@ -53,7 +54,7 @@ impl Pool {
     pub(super) fn sentinel(&'static self) {
         let mut quiet = 0;
         let mut soon = false;
-        // How many looks in a row, that did not come soon, no scope has needed.
+        // How many looks in a row, that did not come soon, have found that all goes on.
         let mut calm = 0;
         // How many looks are left of those that come soon after it was woken.
         let mut first_looks = 0;
@@ -82,9 +83,10 @@ impl Pool {
             let scopes = inner.scopes();
             drop(inner);
             let few = if soon { FEW_SOON } else { FEW << calm };
-            let waiting = look(&scopes, &mut looks, few, soon);
+            let (waiting, goes_on) = look(&scopes, &mut looks, few, soon);
             drop(scopes);
-            calm = if soon || !waiting.is_empty() { 0 } else { CALM.min(calm + 1) };
+            let is_calm = goes_on && waiting.is_empty() && !soon;
+            calm = if is_calm { CALM.min(calm + 1) } else { 0 };
             inner = self.inner.lock();
             if !waiting.is_empty() {
                 self.grow(inner, waiting, &mut looks, soon);
@@ -214,17 +216,19 @@ struct Looks {
 
 /// Finds the scopes in which tasks wait and at most `few` were taken by each runner, so that these may be
 /// blocked, and counts for how many looks none was taken; a look that comes `soon` says little of that.
+/// Also returns whether there are scopes in which tasks wait and more were taken.
 fn look(
     scopes: &[Arc<dyn Client>],
     looks: &mut BTreeMap<*const (), Looks>,
     few: u64,
     soon: bool,
-) -> Vec<Waiting> {
-    let mut waiting = Vec::new();
+) -> (Vec<Waiting>, bool) {
+    let (mut waiting, mut goes_on) = (Vec::new(), false);
     let mut counts = BTreeMap::new();
     for client in scopes {
         if let Progress::Waiting { tasks, runners, asked, taken, limited } = client.progress() {
             if taken > few * runners as u64 {
+                goes_on = true;
                 continue;
             }
             let place = address(client);
@@ -236,5 +240,5 @@ fn look(
         }
     }
     *looks = counts;
-    waiting
+    (waiting, goes_on)
 }
