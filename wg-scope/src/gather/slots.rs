@@ -170,6 +170,7 @@ pub(super) fn in_order<R>(mut all: Vec<Filled<R>>) -> Vec<R> {
     assert!(all.iter().all(same), "they fill the same slots");
     let mut runs: Vec<_> = all.iter_mut().flat_map(Filled::forget).collect();
     drop(all);
+    debug_assert!(are_apart(&runs), "a slot was filled twice: {runs:?}");
     let count = runs.iter().map(|(begin, end)| end - begin).sum();
     let end = runs.iter().map(|&(_, end)| end).max();
     // Each is filled once, so there are no holes if as many are filled as there are up to the last.
@@ -192,6 +193,13 @@ pub(super) fn in_order<R>(mut all: Vec<Filled<R>>) -> Vec<R> {
         ordered.push(unsafe { slot.read() });
     }
     ordered
+}
+
+/// Whether no two of these runs have a slot in common, as all who [put](Filled::put) have promised.
+fn are_apart(runs: &[(usize, usize)]) -> bool {
+    let mut runs = runs.to_vec();
+    runs.sort_unstable();
+    runs.windows(2).all(|two| two[0].1 <= two[1].0)
 }
 
 impl<R> Drop for Filled<R> {

@@ -40,7 +40,8 @@ use crate::timeline::Timeline;
 /// cores. The items come from any iterator, which is pulled as items are needed: it may be longer
 /// than memory, or endless if something stops it. One thread at a time pulls it, and nobody waits
 /// for that one; with a limit, no more items than that are pulled and not finished. Items that a
-/// blocked thread has pulled ahead are taken over by others. An iterator that blocks is not
+/// blocked thread has pulled ahead are taken over by others. Where the iterator says how many items there
+/// are, memory for all results is taken at the beginning, up to 1 GiB. An iterator that blocks is not
 /// interrupted by a cancel: what it returns then is dropped.
 #[must_use = "a fan-out does nothing until a verb runs it"]
 pub struct FanOut<'w, I: Iterator, P = Alone> {

@@ -12,9 +12,18 @@ use crate::thread::crew::desk::Desk;
 use crate::thread::fan_out::feed::{Claim, Feed};
 use crate::thread::shared::Shared;
 
-/// A crew that counts how many shares are posted.
+/// A crew that counts how many shares are posted, and who its items are that were claimed.
 #[derive(Default)]
-struct Posts(Count);
+struct Posts(Count, std::sync::Mutex<Vec<usize>>);
+
+impl Posts {
+    /// The numbers of the items that were claimed.
+    fn indices(&self) -> Vec<usize> {
+        let mut indices = self.1.lock().unwrap().clone();
+        indices.sort_unstable();
+        indices
+    }
+}
 
 impl Posting for Posts {
     fn scope(&self) -> &Arc<Shared> {
@@ -83,7 +92,10 @@ enum End {
 fn ask(feed: &Feed<Items>, desk: &mut Desk<Dropped>, crew: &Posts) -> End {
     loop {
         match feed.claim(desk, crew) {
-            Claim::Item(..) => return End::Blocked,
+            Claim::Item(index, _) => {
+                crew.1.lock().unwrap().push(index);
+                return End::Blocked;
+            }
             Claim::Ended => return End::Ended,
             Claim::NotNow if feed.has_more() => {}
             Claim::NotNow => return End::Gone,
@@ -132,7 +144,31 @@ fn rule_23_each_item_of_a_feed_is_had_once() {
         join([other]);
         // Whoever goes away leaves the rest to the other.
         assert_eq!((dropped.get(), over.get()), (3, 1));
+        assert_eq!(crew.indices(), [0, 1, 2]);
         assert_eq!(feed.total(), (3, true));
+    });
+}
+
+/// As above, with several items pulled at once. What has the same number would have its result put into the
+/// same place, by two threads.
+#[test]
+fn rule_23_items_that_are_pulled_together_have_numbers_of_their_own() {
+    explore(|| {
+        let (feed, ..) = feed(3, 4);
+        let crew = Arc::new(Posts::default());
+        // The desks stay: loom does not know that the last one to go comes after all others.
+        let work = |feed: Arc<Feed<Items>>, crew: Arc<Posts>| {
+            move || {
+                let mut desk = feed.desk();
+                while ask(&feed, &mut desk, &crew) == End::Blocked {}
+                desk
+            }
+        };
+        let other = thread::spawn(work(Arc::clone(&feed), Arc::clone(&crew)));
+        let own = work(Arc::clone(&feed), Arc::clone(&crew))();
+        let other = other.join().unwrap();
+        assert_eq!(crew.indices(), [0, 1, 2]);
+        drop((own, other));
     });
 }
 
