@@ -94,20 +94,21 @@ fn stand(node: &Arc<Node>, role: Role, polled: bool) -> Entered {
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        let leave = |context: &RefCell<Context>| {
-            let mut context = context.borrow_mut();
-            match (self.before, context.0.last_mut()) {
-                (Some(before), Some(last)) => {
-                    last.role = before;
-                    None
-                }
-                _ => context.0.pop(),
+        let Some(before) = self.before else { return leave() };
+        let _ = CONTEXT.try_with(|context| {
+            if let Some(last) = context.borrow_mut().0.last_mut() {
+                last.role = before;
             }
-        };
-        let left = CONTEXT.try_with(leave);
-        drop(left);
+        });
     }
+}
+
+fn leave() {
+    let left = CONTEXT.try_with(|context| context.borrow_mut().0.pop());
+    // Without the borrow: the last who holds a scope's place in the tree drops that.
+    drop(left);
 }
 
 /// Returns the innermost scope that this thread is in.
