@@ -153,6 +153,7 @@ fn wg_scope_imports_follow_the_arrows() {
             &["record", "settle"],
             &["closing"],
             &["failures", "ending"],
+            &["twin"],
             &["futures"],
             &["thread"],
             &["calls"],
@@ -213,7 +214,7 @@ fn atomics_stand_where_the_protocols_are() {
     only_in("wg-scope/src", &words, |path| {
         path.starts_with("wg-scope/src/thread/")
             || is_model(path)
-            || ["cancel", "process", "outlet", "blocks"]
+            || ["cancel", "process", "outlet", "blocks", "twin", "futures/shared"]
                 .iter()
                 .any(|file| path == format!("wg-scope/src/{file}.rs"))
     });
@@ -251,10 +252,11 @@ fn unsafe_stands_where_lifetimes_are_erased_tasks_items_and_results_lie_and_fork
     for folder in ["wg-core/src", "wg-scope/src", "examples"] {
         only_in(folder, &["unsafe"], |path| {
             let thread = ["job", "cell", "scope", "crew/biased", "crew/buffer", "fan_out/mapping"];
-            let others = ["process", "blocks", "gather", "gather/slots", "futures/fan_out/mapping"];
+            let own =
+                ["process", "blocks", "twin", "gather", "gather/slots", "futures/fan_out/mapping"];
             let thread = thread.iter().map(|file| format!("wg-scope/src/thread/{file}.rs"));
-            let others = others.iter().map(|file| format!("wg-scope/src/{file}.rs"));
-            thread.chain(others).any(|file| path == file)
+            let own = own.iter().map(|file| format!("wg-scope/src/{file}.rs"));
+            thread.chain(own).any(|file| path == file)
         });
     }
 }

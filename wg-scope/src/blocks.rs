@@ -114,32 +114,18 @@ sync::global! {
 }
 
 impl Own {
-    #[inline]
-    fn take(&mut self, size: Size) -> Option<Block> {
-        self.0[size.0].pop().or_else(|| self.fetch(size))
-    }
-
-    #[cold]
     fn fetch(&mut self, size: Size) -> Option<Block> {
         let own = &mut self.0[size.0];
         COMMON[generation()][size.0].take(own);
         own.pop()
     }
 
-    #[inline]
     fn keep(&mut self, size: Size, block: Block) {
-        if self.0[size.0].len() == 2 * BUNDLE {
-            self.hand_on(size);
-        }
-        self.0[size.0].push(block);
-    }
-
-    #[cold]
-    fn hand_on(&mut self, size: Size) {
         let own = &mut self.0[size.0];
-        if !COMMON[generation()][size.0].give(own) {
+        if own.len() == 2 * BUNDLE && !COMMON[generation()][size.0].give(own) {
             own.drain(BUNDLE..).for_each(|block| free(block, size.layout()));
         }
+        own.push(block);
     }
 }
 
@@ -173,8 +159,16 @@ fn take(layout: Layout) -> Block {
     }
 }
 
+/// The usual way is short, and calls nobody: it saves no registers.
 fn take_one(size: Size) -> Block {
-    let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.take(size));
+    let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.0[size.0].pop());
+    if let Ok(Some(block)) = own { block } else { fetch_one(size) }
+}
+
+#[cold]
+#[inline(never)]
+fn fetch_one(size: Size) -> Block {
+    let own = OWN.try_with(|own| own.try_borrow_mut().ok()?.fetch(size));
     // In a thread whose locals are gone already, nothing is kept.
     own.ok().flatten().unwrap_or_else(|| allocate(size.layout()))
 }
@@ -188,6 +182,21 @@ fn give(block: Block, layout: Layout) {
 }
 
 fn give_one(block: Block, size: Size) {
+    let push = |own: &RefCell<Own>| {
+        let mut own = own.try_borrow_mut().ok()?;
+        let own = &mut own.0[size.0];
+        // Where the list is to grow as well, others see to it.
+        let has_room = own.len() < own.capacity().min(2 * BUNDLE);
+        has_room.then(|| own.push(block))
+    };
+    if !matches!(OWN.try_with(push), Ok(Some(()))) {
+        keep_one(block, size);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn keep_one(block: Block, size: Size) {
     let keep = |own: &RefCell<Own>| own.try_borrow_mut().map(|mut own| own.keep(size, block));
     if !matches!(OWN.try_with(keep), Ok(Ok(()))) {
         free(block, size.layout());
@@ -227,7 +236,7 @@ impl<T> Held<T> {
 
     /// Takes the value out, and gives the block back.
     #[cfg(feature = "local")]
-    fn into_inner(self) -> T {
+    pub(crate) fn into_inner(self) -> T {
         let this = ManuallyDrop::new(self);
         // SAFETY: The value is there, this is its owner, and nobody looks at it there any more.
         let value = unsafe { this.0.read() };
@@ -347,17 +356,6 @@ impl<T> Counted<T> {
         (Counted(other.cast()), Counted(other))
     }
 
-    /// Takes the value out if nobody else holds it.
-    #[cfg(feature = "local")]
-    pub(crate) fn try_unwrap(self) -> Result<T, Self> {
-        if !self.is_only() {
-            return Err(self);
-        }
-        // SAFETY: It comes from `put`, and nobody else holds it. It is not used any more below.
-        let held = unsafe { Held::of(ManuallyDrop::new(self).0) };
-        Ok(held.into_inner().value)
-    }
-
     /// Forgets all of the type but a trait.
     ///
     /// # Safety
@@ -368,17 +366,6 @@ impl<T> Counted<T> {
         unsize: impl FnOnce(NonNull<Several<T>>) -> NonNull<Several<U>>,
     ) -> Counted<U> {
         Counted(unsize(ManuallyDrop::new(self).0))
-    }
-}
-
-impl<T: ?Sized> Counted<T> {
-    /// Whether nobody else holds it. Then nobody else will: what others did with it is over.
-    #[cfg(feature = "local")]
-    pub(crate) fn is_only(&self) -> bool {
-        // SAFETY: As in `deref`.
-        let holders = &unsafe { self.0.as_ref() }.holders;
-        // ORDERING: Acquire pairs with the Release of those who let go of it.
-        holders.load(Ordering::Acquire) == 1
     }
 }
 
@@ -525,23 +512,6 @@ mod tests {
         drop(again);
         drop(Counted::new(Tells(&told, 2)));
         assert_eq!(*told.borrow(), [1, 2]);
-    }
-
-    #[cfg(feature = "local")]
-    #[test]
-    fn what_two_hold_comes_out_of_its_block_when_one_of_them_has_gone() {
-        let text = || String::from("not in the block itself");
-        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text, |it| it);
-        assert_eq!((&**one, (*other).as_ref()), (text().as_str(), text().as_str()));
-        assert!(!one.is_only());
-        let one = one.try_unwrap().expect_err("the other holds it as well");
-        drop(other);
-        assert!(one.is_only());
-        assert_eq!(one.try_unwrap().ok(), Some(text()));
-        // The other way round, the value is dropped as what it was.
-        let (one, other) = Counted::two_as::<dyn AsRef<str>>(text, |it| it);
-        drop(one);
-        assert_eq!((*other).as_ref(), text());
     }
 
     #[test]

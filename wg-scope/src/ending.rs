@@ -9,6 +9,8 @@ use wg_core::sync::Mutex;
 
 use crate::cause::Stopped;
 use crate::ledger::as_echo;
+#[cfg(feature = "local")]
+use crate::outcome::drop_caught;
 use crate::outcome::{Outcome, Payload};
 use crate::policy::Verdict;
 use crate::record::Record;
@@ -28,6 +30,19 @@ pub(crate) struct Ending<T, S> {
 pub(crate) struct Origin<S> {
     label: Label,
     settle: S,
+}
+
+/// How a task has ended whose future is dropped.
+#[cfg(feature = "local")]
+pub(crate) struct End<T> {
+    /// What that has thrown.
+    pub(crate) dropped: Result<(), Payload>,
+    /// None if it was cancelled.
+    pub(crate) result: Result<Option<T>, Payload>,
+    /// Whether it was told that it is stopped: its error may be the echo of that.
+    pub(crate) told: bool,
+    /// When it was first polled.
+    pub(crate) began: Stamp,
 }
 
 /// What a task and its handle see of each other, under a lock. What its methods return may be the
@@ -144,20 +159,57 @@ impl<S> Origin<S> {
         });
     }
 
-    /// As [`Ending::conclude`], where no handle is left.
+    /// Enters how the task ended. Returns as [`judge`](Self::judge) does.
     #[cfg(feature = "local")]
-    pub(crate) fn conclude<T>(
+    #[inline]
+    pub(crate) fn close<T>(
         &self,
         record: &Record,
         index: u64,
-        result: Result<Option<T>, Payload>,
-        told: bool,
-    ) where
+        end: End<T>,
+    ) -> (Outcome<T>, usize, Verdict)
+    where
         S: Settle<T>,
     {
-        let (outcome, order, verdict) = self.judge(record, index, result, told);
-        self.forgo(record, index, outcome, order);
-        record.obey(verdict);
+        match end {
+            // Most end so, and then there is nothing to be entered.
+            End { dropped: Ok(()), result: Ok(Some(value)), .. }
+                if !record.enters_values() && !self.settle.is_error(&value) =>
+            {
+                (Outcome::Value(value), 0, Verdict::Continue)
+            }
+            end => self.close_and_enter(record, index, end),
+        }
+    }
+
+    #[cfg(feature = "local")]
+    #[cold]
+    fn close_and_enter<T>(
+        &self,
+        record: &Record,
+        index: u64,
+        end: End<T>,
+    ) -> (Outcome<T>, usize, Verdict)
+    where
+        S: Settle<T>,
+    {
+        let End { dropped, result, told, began } = end;
+        let result = match (dropped, result) {
+            (Ok(()), result) => result,
+            (Err(payload), Ok(value)) => {
+                // As with a closure, a panic in the drop of what it holds costs it its value.
+                if let Err(worse) = drop_caught(value) {
+                    self.panicked(record, index, worse);
+                }
+                Err(payload)
+            }
+            (Err(worse), Err(payload)) => {
+                self.panicked(record, index, worse);
+                Err(payload)
+            }
+        };
+        self.record(record, index, began, &result);
+        self.judge(record, index, result, told)
     }
 
     /// Enters how the task ended. Returns what its handle hears of it, its place in the order of
@@ -238,7 +290,7 @@ impl<S> Origin<S> {
 
     /// Settles an outcome that no handle claims. A panic in its drop is the task's, wherever it
     /// happens.
-    fn forgo<T>(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize)
+    pub(crate) fn forgo<T>(&self, record: &Record, index: u64, outcome: Outcome<T>, order: usize)
     where
         S: Settle<T>,
     {
@@ -260,29 +312,13 @@ impl<T, S: Settle<T>> Ending<T, S> {
         &self.origin.settle
     }
 
-    pub(crate) fn origin(&self) -> &Origin<S> {
-        &self.origin
-    }
-
-    /// What is left when the handle is gone.
-    pub(crate) fn into_origin(self) -> Origin<S> {
-        self.origin
-    }
-
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
         self.origin.task(index)
     }
 
-    /// Enters how the task ended, `None` being that it was cancelled, and lays the outcome down.
-    /// `told`: it may have ended so because it was told that it is stopped.
-    pub(crate) fn conclude(
-        &self,
-        record: &Record,
-        index: u64,
-        result: Result<Option<T>, Payload>,
-        told: bool,
-    ) {
-        let (outcome, order, verdict) = self.origin.judge(record, index, result, told);
+    /// Enters how the task ended, and lays the outcome down.
+    pub(crate) fn conclude(&self, record: &Record, index: u64, end: End<T>) {
+        let (outcome, order, verdict) = self.origin.close(record, index, end);
         let laid = self.slot.lock().lay_down(outcome, order);
         self.origin.laid_down(record, index, laid);
         record.obey(verdict);

@@ -121,6 +121,8 @@ mod settle;
 mod closing;
 mod failures;
 mod ending;
+#[cfg(feature = "local")]
+mod twin;
 
 #[cfg(feature = "local")]
 mod futures;

@@ -112,6 +112,13 @@ impl Record {
         self.policy.0.counts_values()
     }
 
+    /// Whether anything is entered of a future that returns a value.
+    #[cfg(feature = "local")]
+    #[inline]
+    pub(crate) fn enters_values(&self) -> bool {
+        self.counts_values() || self.node.lane().is_some()
+    }
+
     /// Enters a task that returned a value.
     #[inline]
     pub(crate) fn value(&self, task: impl FnOnce() -> TaskInfo) {

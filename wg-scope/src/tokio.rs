@@ -40,7 +40,6 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::blocks::Counted;
 use crate::cause::Stopped;
 use crate::failure::Errors;
 use crate::futures::child::Driven;
@@ -51,6 +50,7 @@ use crate::futures::{
 };
 use crate::options::{Options, options};
 use crate::policy::Policy;
+use crate::twin::{Giver, Taker, twins};
 
 #[cfg(feature = "macros")]
 pub use self::calls::Calls;
@@ -289,8 +289,8 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
 }
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Tokio {
-    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>) {
-        Counted::two_as::<dyn Claimed<T> + Send + Sync>(claim, |it| it)
+    fn claimed(claim: impl FnOnce() -> C) -> (Giver<T, C>, Taker<T, Self::Claimed<T>>) {
+        twins::<T, C, dyn Claimed<T> + Send + Sync>(claim, |it| it)
     }
 }
 
@@ -303,7 +303,7 @@ impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
 
 impl Polls for Tokio {
     type Child = Sendable<'static>;
-    type Claimed<T> = Counted<dyn Claimed<T> + Send + Sync>;
+    type Claimed<T> = dyn Claimed<T> + Send + Sync;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = JoinHandle<()>;
     type Kept = JoinHandle<()>;

@@ -11,15 +11,17 @@ use wg_core::sync::Mutex;
 
 use super::child::Claimed;
 pub(crate) use super::child::{Drive, Join, Where, Whose};
-use super::claim::{Claim, End};
+use super::claim::Claim;
 use super::line::{By, Entry, Key, Opened};
 use super::place::{Holds, Polls, Spawns};
 use super::placed::Placed;
 use super::shared::{Shared, Standing};
 use crate::context::{self, Role};
-use crate::outcome::{Outcome, Payload, drop_caught};
+use crate::ending::{End, Ending, Origin};
+use crate::outcome::{Outcome, Payload, discard, drop_caught};
 use crate::settle::Settle;
 use crate::task_info::{Label, Stamp, TaskInfo};
+use crate::twin::Taker;
 
 /// How many tasks may be polled inside each other. Beyond that, a task that is awaited at a limit
 /// goes on beside the one who awaits it, in its slot: a chain of joins may be longer than the stack.
@@ -27,30 +29,34 @@ pub(super) const DEEP: usize = 32;
 
 /// A child that is not in the hands of its place from the beginning: that polls it by this.
 pub(crate) struct Cell<P: Polls, F: Future, S> {
-    claim: Claim<P, F::Output, S>,
+    shared: Arc<Shared<P>>,
+    index: u64,
+    ending: Ending<F::Output, S>,
     stage: Mutex<Stage<F>>,
 }
 
 /// A child that was spawned, as its handle has it.
 pub(crate) enum Spawned<P: Polls, T> {
     /// With what the handle keeps of it.
-    Placed(P::Claimed<T>, P::Kept),
+    Placed(Taker<T, P::Claimed<T>>, P::Kept),
     Lined(Arc<P::Joined<T>>),
 }
 
 impl<P: Polls, T> Spawned<P, T> {
     /// Takes the outcome if it is there.
-    pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
+    pub(crate) fn take_if_ended(&mut self) -> Option<Outcome<T>> {
         match self {
-            Spawned::Placed(claim, _) => claim.take_if_ended(),
+            Spawned::Placed(claim, _) => claim.take(),
             Spawned::Lined(cell) => cell.take_if_ended(),
         }
     }
 
     /// See [`Join::poll_join`].
-    pub(crate) fn poll_join(&self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
+    pub(crate) fn poll_join(&mut self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
         match self {
-            Spawned::Placed(claim, _) => claim.take_or_wait(context),
+            Spawned::Placed(claim, _) => {
+                claim.take_or_wait(context.waker()).map_or(Poll::Pending, Poll::Ready)
+            }
             Spawned::Lined(cell) => Arc::clone(cell).poll_join(context),
         }
     }
@@ -58,14 +64,19 @@ impl<P: Polls, T> Spawned<P, T> {
     /// Gives the outcome up.
     pub(crate) fn leave(self) {
         match self {
-            Spawned::Placed(claim, _) => claim.leave(),
+            Spawned::Placed(claim, _) => {
+                // A waker is dropped there, which is foreign code.
+                let forgo = |claim: &P::Claimed<T>, outcome, order| claim.forgo(outcome, order);
+                let leave = AssertUnwindSafe(|| claim.give_up(forgo));
+                catch_unwind(leave).unwrap_or_else(discard);
+            }
             Spawned::Lined(cell) => cell.leave(),
         }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
         match self {
-            Spawned::Placed(claim, _) => claim.is_finished(),
+            Spawned::Placed(claim, _) => claim.is_laid(),
             Spawned::Lined(cell) => cell.is_finished(),
         }
     }
@@ -121,12 +132,13 @@ where
         let label = shared.stamped(label);
         let (index, opened) = shared.open(&label);
         if let Opened::Begins(key, counts) = opened {
-            let (its, claim) = P::claimed(|| Claim::new(shared, index, label, settle));
+            let origin = Origin::new(label, settle);
+            let (its, claim) = P::claimed(|| Claim { shared: Arc::clone(shared), index, origin });
             let kept = P::take(shared, Placed::new(its, future, key, counts));
             return Spawned::Placed(claim, kept);
         }
-        let claim = Claim::new(shared, index, label, settle);
-        let cell = Arc::new(Cell { claim, stage: Mutex::new(Stage::Polled) });
+        let (ending, stage) = (Ending::new(label, settle), Mutex::new(Stage::Polled));
+        let cell = Arc::new(Cell { shared: Arc::clone(shared), index, ending, stage });
         let counts = if let Opened::Refused = opened { By::Nobody } else { By::Line };
         let standing = Standing { key: None, has_slot: false, counts };
         let future = Box::pin(future);
@@ -142,14 +154,14 @@ where
     /// before all others that wait.
     fn submit(self: &Arc<Self>, rest: Box<Rest<F>>, first: bool) {
         let child = self.child();
-        let note = |number, lowest| self.claim.ending.settle().lines_up(number, lowest);
-        let key = self.line_up(rest, || self.claim.shared.enter_and_note(&child, first, note));
+        let note = |number, lowest| self.ending.settle().lines_up(number, lowest);
+        let key = self.line_up(rest, || self.shared.enter_and_note(&child, first, note));
         if let Some(key) = key {
-            self.claim.shared.start(child, key);
+            self.shared.start(child, key);
         }
         // Whoever cancelled the scope may have looked at the line before the child was there.
-        if self.claim.shared.is_cancelled() {
-            self.claim.shared.drain();
+        if self.shared.is_cancelled() {
+            self.shared.drain();
         }
     }
 
@@ -195,11 +207,11 @@ where
 
     /// Takes a child that is in hand out of the slot of another. None if that has ended it.
     fn leave_slot(&self, mut rest: Box<Rest<F>>) -> Option<Box<Rest<F>>> {
-        if self.claim.shared.is_cancelled() {
+        if self.shared.is_cancelled() {
             self.end(*rest, Ok(None));
             return None;
         }
-        self.claim.shared.end(rest.standing.key.take(), false);
+        self.shared.end(rest.standing.key.take(), false);
         Some(rest)
     }
 
@@ -218,14 +230,14 @@ where
     /// Polls a child that is in hand.
     fn advance(&self, mut rest: Box<Rest<F>>, context: &mut Context<'_>) -> Option<Box<Rest<F>>> {
         if !rest.began.is_set() {
-            if self.claim.shared.skips(self.claim.index) {
+            if self.shared.skips(self.index) {
                 self.end(*rest, Ok(None));
                 return None;
             }
-            rest.began = self.claim.shared.first_poll();
+            rest.began = self.shared.first_poll();
         }
         let told = context::told();
-        let place = context::enter_to_poll(&self.claim.shared.node, Role::Task);
+        let place = context::enter_to_poll(&self.shared.node, Role::Task);
         let poll = AssertUnwindSafe(|| rest.future.as_mut().poll(context));
         let polled = catch_unwind(poll);
         drop(place);
@@ -242,12 +254,13 @@ where
     fn end(&self, rest: Rest<F>, result: Result<Option<F::Output>, Payload>) {
         let Rest { future, standing, told, began, .. } = rest;
         let end = End { dropped: drop_caught(future), result, told, began };
-        self.claim.conclude(end, &standing);
+        self.ending.conclude(&self.shared, self.index, end);
+        self.shared.end_task(&standing);
     }
 
     /// Whether whoever polls here may poll the child here: in a slot of the scope.
     fn is_in_a_slot(&self) -> bool {
-        context::is_in_a_task_of(&self.claim.shared.node)
+        context::is_in_a_task_of(&self.shared.node)
     }
 }
 
@@ -311,7 +324,7 @@ where
     }
 
     fn has_ended(&self) -> bool {
-        self.claim.ending.is_ended()
+        self.ending.is_ended()
     }
 
     fn cancel(&self, whose: Whose) -> bool {
@@ -331,7 +344,7 @@ where
     }
 
     fn info(&self) -> TaskInfo {
-        self.claim.ending.task(self.claim.index)
+        self.ending.task(self.index)
     }
 }
 
@@ -342,11 +355,11 @@ where
     S: Settle<F::Output>,
 {
     fn take_if_ended(&self) -> Option<Outcome<F::Output>> {
-        self.claim.ending.take_if_ended()
+        self.ending.take_if_ended()
     }
 
     fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        if let Some(outcome) = self.claim.ending.take(context.waker()) {
+        if let Some(outcome) = self.ending.take(context.waker()) {
             return Poll::Ready(outcome);
         }
         let in_a_slot = self.is_in_a_slot();
@@ -359,15 +372,15 @@ where
             Stage::InPlace(rest) => {
                 drop(stage);
                 self.line_up_again(rest);
-                return self.claim.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
+                return self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready);
             }
             Stage::Waiting(mut rest) if in_a_slot => {
                 drop(stage);
-                let key = self.claim.shared.begin_in_place(&self.child(), rest.number);
+                let key = self.shared.begin_in_place(&self.child(), rest.number);
                 rest.standing.key = Some(key);
                 if context::depth() > DEEP {
                     *self.stage.lock() = Stage::Driven(rest);
-                    self.claim.shared.start(self.child(), key);
+                    self.shared.start(self.child(), key);
                     return Poll::Pending;
                 }
                 rest
@@ -380,25 +393,27 @@ where
         if let Some(rest) = self.advance(rest, context) {
             *self.stage.lock() = Stage::InPlace(rest);
             // Whoever stops all may have looked while it was in hand.
-            if !self.claim.shared.signal.is_stopped() || !self.cancel(Whose::Joiners) {
+            if !self.shared.signal.is_stopped() || !self.cancel(Whose::Joiners) {
                 return Poll::Pending;
             }
         }
-        self.claim.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
+        self.ending.take(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 
     fn leave(self: Arc<Self>) {
-        self.claim.leave();
+        // A waker is dropped there, which is foreign code.
+        let abandon = || self.ending.abandon(Some(&**self.shared), self.index);
+        catch_unwind(AssertUnwindSafe(abandon)).unwrap_or_else(discard);
         if let Some(rest) = self.take(|stage| matches!(stage, Stage::InPlace(_))) {
             self.line_up_again(rest);
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.claim.ending.is_ended()
+        self.ending.is_ended()
     }
 
     fn info(&self) -> TaskInfo {
-        self.claim.ending.task(self.claim.index)
+        self.ending.task(self.index)
     }
 }

@@ -66,16 +66,8 @@ pub(crate) trait Join<T> {
 
 /// A child that is in the hands of its place from the beginning, as its handle sees it.
 pub(crate) trait Claimed<T> {
-    /// Takes the outcome if it is there.
-    fn take_if_ended(&self) -> Option<Outcome<T>>;
-
-    /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is.
-    fn take_or_wait(&self, context: &mut Context<'_>) -> Poll<Outcome<T>>;
-
-    /// Gives the outcome up.
-    fn leave(&self);
-
-    fn is_finished(&self) -> bool;
+    /// Settles an outcome that was there when the handle was dropped.
+    fn forgo(&self, outcome: Outcome<T>, order: usize);
 
     fn info(&self) -> TaskInfo;
 }

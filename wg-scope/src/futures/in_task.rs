@@ -286,10 +286,10 @@ macro_rules! in_task {
         impl<$env, T, C: $crate::futures::Claimed<T> $($send)* $($sync)* + $env>
             $crate::futures::Claims<C, T> for $place<$env>
         {
-            fn claimed(claim: impl FnOnce() -> C) -> ($crate::blocks::Counted<C>, Self::Claimed<T>) {
-                $crate::blocks::Counted::two_as::<
-                    dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
-                >(claim, |it| it)
+            fn claimed(
+                claim: impl FnOnce() -> C,
+            ) -> ($crate::twin::Giver<T, C>, $crate::twin::Taker<T, Self::Claimed<T>>) {
+                $crate::twin::twins::<T, C, Self::Claimed<T>>(claim, |it| it)
             }
         }
 
@@ -316,9 +316,7 @@ macro_rules! in_task {
 
         impl<$env> $crate::futures::Polls for $place<$env> {
             type Child = $crate::futures::Held<dyn $crate::futures::Drive $($send)* $($sync)* + $env>;
-            type Claimed<T> = $crate::blocks::Counted<
-                dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env
-            >;
+            type Claimed<T> = dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env;
             type Joined<T> = dyn $crate::futures::Join<T> $($send)* $($sync)* + $env;
             type Handle = ();
             type Kept = ();

@@ -9,7 +9,6 @@ use wg_core::{OwnedToken, WaitGroup};
 use super::child::Child;
 pub(crate) use super::roll::Key;
 use super::roll::{Roll, Running};
-use crate::task_info::Label;
 
 /// The children of one scope that wait, and how many may run.
 pub(crate) struct Line<C> {
@@ -22,12 +21,11 @@ pub(crate) struct Line<C> {
     waiting: BTreeMap<i64, C>,
     /// How many of those that wait have not been begun in place.
     queued: usize,
-    spawned: u64,
     /// How many of those have not ended that no list counts, and by what they are together a member of
     /// the scope's group.
     open: usize,
     token: Option<OwnedToken>,
-    /// How many have begun.
+    /// How many have begun that were not in the hands of their place from the beginning.
     begun: u64,
     /// The numbers of the next in line, before all others and behind them. Each is given once.
     before: i64,
@@ -74,7 +72,6 @@ impl<C: Child> Line<C> {
             taken: 0,
             waiting: BTreeMap::new(),
             queued: 0,
-            spawned: 0,
             open: 0,
             token: None,
             begun: 0,
@@ -85,43 +82,25 @@ impl<C: Child> Line<C> {
         }
     }
 
-    /// The index of the next child.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.spawned += 1;
-        self.spawned - 1
-    }
-
-    /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
-    /// begin: then its place gets the whole of it.
+    /// Counts a task that is spawned, and gives it a slot if there is one, and if it is to begin: then its
+    /// place gets the whole of it.
     pub(crate) fn open<H>(
         &mut self,
         roll: &Roll<C, H>,
         group: &Arc<WaitGroup>,
-        label: &Label,
-        begins: impl FnOnce(u64) -> bool,
-    ) -> (u64, Opened) {
-        let index = self.number();
-        let placed = || Running::Placed { label: label.clone(), index, stop: None };
-        if group.is_closed() {
-            return (index, Opened::Refused);
-        }
-        let begins = begins(index);
-        if begins && !self.limited {
-            let number = self.begin();
-            let key = roll.enter_and_count(placed, number, group);
-            return (index, key.map_or(Opened::Refused, |key| Opened::Begins(key, By::List)));
-        }
-        if !self.count(group) {
-            return (index, Opened::Refused);
-        }
-        let opened = if !begins {
+        child: impl FnOnce() -> Running<C, H>,
+        index: u64,
+        begins: bool,
+    ) -> Opened {
+        if group.is_closed() || !self.count(group) {
+            Opened::Refused
+        } else if !begins {
             Opened::Skipped
         } else if self.take_slot() {
-            Opened::Begins(roll.enter(placed, self.begin()), By::Line)
+            Opened::Begins(roll.enter(child, index), By::Line)
         } else {
             Opened::Waits
-        };
-        (index, opened)
+        }
     }
 
     /// Counts one more task, if the scope has not ended.
@@ -276,11 +255,6 @@ impl<C: Child> Line<C> {
             self.limited = true;
             self.taken += roll.limit();
         }
-    }
-
-    /// How many were spawned.
-    pub(crate) fn spawned(&self) -> u64 {
-        self.spawned
     }
 
     /// How many wait.

@@ -29,11 +29,11 @@ use super::scope::AsyncScope;
 use super::shared::Shared;
 use super::signal::{Bell, Signal};
 use super::task::AsyncTask;
-use crate::blocks::Counted;
 use crate::options::{Options, options};
 use crate::policy::Policy;
 use crate::settle::Plain;
 use crate::task_info::{Label, TaskInfo};
+use crate::twin::{Giver, Taker, twins};
 
 /// Runs a model in every order with at most so many preemptions; `LOOM_MAX_PREEMPTIONS` takes
 /// precedence.
@@ -144,8 +144,8 @@ impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
 }
 
 impl<T, C: Claimed<T> + Send + Sync + 'static> Claims<C, T> for Threads {
-    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>) {
-        Counted::two_as::<dyn Claimed<T> + Send + Sync>(claim, |it| it)
+    fn claimed(claim: impl FnOnce() -> C) -> (Giver<T, C>, Taker<T, Self::Claimed<T>>) {
+        twins::<T, C, dyn Claimed<T> + Send + Sync>(claim, |it| it)
     }
 }
 
@@ -171,7 +171,7 @@ impl Streams for Threads {
 
 impl Polls for Threads {
     type Child = Sendable<'static>;
-    type Claimed<T> = Counted<dyn Claimed<T> + Send + Sync>;
+    type Claimed<T> = dyn Claimed<T> + Send + Sync;
     type Joined<T> = dyn Join<T> + Send + Sync;
     type Handle = Arc<Hand>;
     type Kept = ();

@@ -1,7 +1,6 @@
 //! Where futures are polled.
 
 use std::future::Future;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use super::cell::Cell;
@@ -11,8 +10,8 @@ use super::claim::Claim;
 use super::fan_out::Streams;
 use super::placed::Placed;
 use super::shared::Shared;
-use crate::blocks::Counted;
 use crate::settle::Settle;
+use crate::twin::{Giver, Taker};
 
 /// Where the futures of a scope are polled: the whole difference between the kinds of scopes.
 ///
@@ -29,8 +28,8 @@ pub(crate) trait Polls: Sized {
     /// How a child is held.
     type Child: Child;
 
-    /// How the handle of a task that is in the hands of this place from the beginning holds what both share.
-    type Claimed<T>: Deref<Target: Claimed<T>>;
+    /// What a task that is in the hands of this place from the beginning is to its handle.
+    type Claimed<T>: Claimed<T> + ?Sized;
 
     /// What any other task is to its handle.
     type Joined<T>: Join<T> + ?Sized;
@@ -87,7 +86,7 @@ pub(crate) trait Joins<C, T>: Polls {
 /// A place whose handles can have such claims.
 pub(crate) trait Claims<C, T>: Polls {
     /// A claim for a task, and for its handle. It is put together where it is to lie.
-    fn claimed(claim: impl FnOnce() -> C) -> (Counted<C>, Self::Claimed<T>);
+    fn claimed(claim: impl FnOnce() -> C) -> (Giver<T, C>, Taker<T, Self::Claimed<T>>);
 }
 
 /// A place in which such tasks can be spawned, whether they begin at once or wait in line.
@@ -95,7 +94,7 @@ pub(crate) trait Spawns<F: Future, S: Settle<F::Output>>:
     Holds<Cell<Self, F, S>>
     + Takes<Placed<Self, F, S>>
     + Joins<Cell<Self, F, S>, F::Output>
-    + Claims<Claim<Self, F::Output, S>, F::Output>
+    + Claims<Claim<Self, S>, F::Output>
 {
 }
 
@@ -103,6 +102,6 @@ impl<P, F: Future, S: Settle<F::Output>> Spawns<F, S> for P where
     P: Holds<Cell<P, F, S>>
         + Takes<Placed<P, F, S>>
         + Joins<Cell<P, F, S>, F::Output>
-        + Claims<Claim<P, F::Output, S>, F::Output>
+        + Claims<Claim<P, S>, F::Output>
 {
 }

@@ -8,15 +8,16 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::claim::{Claim, End, Held};
+use super::claim::{Claim, Held};
 use super::line::{By, Key};
 use super::place::Polls;
 use super::shared::Standing;
-use crate::blocks::Counted;
 use crate::context::{self, Role};
+use crate::ending::End;
 use crate::outcome::Payload;
 use crate::settle::Settle;
 use crate::task_info::Stamp;
+use crate::twin::Giver;
 
 pin_project! {
     /// A child that has begun where it was spawned: ready when it has ended. Dropping it ends the
@@ -46,7 +47,7 @@ pin_project! {
 
 impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
     pub(super) fn new(
-        claim: Counted<Claim<P, F::Output, S>>,
+        claim: Giver<F::Output, Claim<P, S>>,
         future: F,
         key: Key,
         counts: By,
@@ -59,8 +60,8 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Placed<P, F, S> {
         let mut this = self.project();
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         let standing = Standing { key: Some(*this.key), has_slot: true, counts: *this.counts };
-        this.held
-            .conclude(End { dropped, result, told: *this.told, began: *this.began }, &standing);
+        let end = End { dropped, result, told: *this.told, began: *this.began };
+        this.held.conclude(end, &standing);
     }
 }
 
@@ -70,9 +71,9 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Future for Placed<P, F, S> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let Some(future) = this.future.as_pin_mut() else { return Poll::Ready(()) };
-        let shared = this.held.shared();
+        let Claim { shared, index, .. } = this.held.claim();
         let stops = !P::DROPS && *this.waits && shared.is_told(*this.key);
-        if stops || !this.began.is_set() && shared.skips(this.held.index()) {
+        if stops || !this.began.is_set() && shared.skips(*index) {
             self.end(Ok(None));
             return Poll::Ready(());
         }
@@ -88,7 +89,7 @@ impl<P: Polls, F: Future, S: Settle<F::Output>> Future for Placed<P, F, S> {
             Ok(Poll::Pending) => {
                 this.held.look();
                 let again = mem::replace(this.waits, true);
-                let shared = this.held.shared();
+                let shared = &this.held.claim().shared;
                 if P::DROPS || shared.waits(*this.key, context.waker(), again) {
                     return Poll::Pending;
                 }

@@ -11,7 +11,6 @@ use wg_core::sync::{Mutex, now, times};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
-use crate::blocks::Held;
 use crate::task_info::{Label, TaskInfo};
 
 /// How many that begin one after the other are in the same list.
@@ -54,6 +53,15 @@ pub(crate) enum Running<C, H> {
     },
 }
 
+/// What becomes of a child where slots may not be counted.
+pub(crate) enum Entered {
+    Counted(Key),
+    /// They are: it needs one.
+    Limited,
+    /// The scope has ended.
+    Refused,
+}
+
 /// What stops a child that runs.
 pub(crate) enum Stop<C, H> {
     Wakes(Waker),
@@ -65,15 +73,16 @@ pub(crate) enum Stop<C, H> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     place: usize,
-    /// Another may have the place by now; nobody ever has the number. It says which list it is.
+    /// That of a task which its place has from the beginning is its index. Another may have the place by
+    /// now; nobody else of this kind ever has the number. It says which list it is.
     number: u64,
 }
 
 /// One that has ended, or waits again. To be dropped when no lock is held.
 #[must_use]
 pub(crate) struct Left<C, H> {
-    /// If it may hold what is anybody's, as a waker is. Elsewhere, as it is longer than all the rest.
-    pub(crate) child: Option<Held<Running<C, H>>>,
+    /// If it may hold what is anybody's, as a waker is.
+    pub(crate) child: Option<Running<C, H>>,
     /// Of the last that the list counted: the scope may end when it is dropped.
     pub(crate) token: Option<OwnedToken>,
     /// Whether its slot is counted.
@@ -105,19 +114,27 @@ impl<C: Child, H> Roll<C, H> {
         self.list(number).lock().insert(child, number)
     }
 
-    /// As [`enter`](Self::enter), and counts the child, if the scope has not ended.
+    /// As [`enter`](Self::enter), and counts the child, if the scope has not ended and slots are not
+    /// counted.
     pub(crate) fn enter_and_count(
         &self,
         child: impl FnOnce() -> Running<C, H>,
         number: u64,
         group: &Arc<WaitGroup>,
-    ) -> Option<Key> {
+    ) -> Entered {
         let mut list = self.list(number).lock();
+        if list.limited {
+            return Entered::Limited;
+        }
+        if group.is_closed() {
+            return Entered::Refused;
+        }
         if list.counted == 0 {
-            list.token = Some(group.try_owned_token().ok()?);
+            let Ok(token) = group.try_owned_token() else { return Entered::Refused };
+            list.token = Some(token);
         }
         list.counted += 1;
-        Some(list.insert(child, number))
+        Entered::Counted(list.insert(child, number))
     }
 
     /// Enters by what a child is stopped, if it still runs. Gives that back if it is to stop now.
@@ -169,24 +186,21 @@ impl<C: Child, H> Roll<C, H> {
         self.list(key.number).lock().stopped
     }
 
-    /// Enters that a child has ended, or does not need its slot. `counted`: by the list.
-    pub(crate) fn leave(&self, key: Key, counted: bool) -> Left<C, H> {
+    /// Enters that a child has ended, or does not need its slot. `counted`: by the list. Mostly that is all
+    /// there is to do; what else there is, is returned.
+    #[inline]
+    pub(crate) fn leave(&self, key: Key, counted: bool) -> Option<Left<C, H>> {
         let mut list = self.list(key.number).lock();
-        if !list.since.is_empty() {
-            list.since.remove(&key.place);
+        let is_plain = matches!(
+            list.running.get(key.place),
+            Some(Some(Running::Placed { label: Label::Site(..), stop: None, .. }))
+        );
+        if !is_plain || !counted || list.counted == 1 || list.limited || !list.since.is_empty() {
+            return Some(list.leave(key.place, counted));
         }
-        list.counted -= usize::from(counted);
-        let place = &mut list.running[key.place];
-        let child = if let Some(Running::Placed { stop: None, .. }) = place {
-            // A name at most is let go of here.
-            *place = None;
-            None
-        } else {
-            place.take().map(Held::new)
-        };
+        list.counted -= 1;
         list.running.remove(key.place);
-        let token = if list.counted == 0 { list.token.take() } else { None };
-        Left { child, token, limited: list.limited }
+        None
     }
 
     /// By what those are stopped that run. Whoever is attached from now on, or waits, is to stop at
@@ -257,6 +271,21 @@ impl<C: Child, H> List<C, H> {
         let place = vacant.key();
         *vacant.insert(None) = Some(child());
         Key { place, number }
+    }
+
+    /// See [`Roll::leave`].
+    fn leave(&mut self, place: usize, counted: bool) -> Left<C, H> {
+        if !self.since.is_empty() {
+            self.since.remove(&place);
+        }
+        self.counted -= usize::from(counted);
+        let child = match self.running.remove(place) {
+            // A name at most is let go of here.
+            Some(Running::Placed { stop: None, .. }) => None,
+            child => child,
+        };
+        let token = if self.counted == 0 { self.token.take() } else { None };
+        Left { child, token, limited: self.limited }
     }
 }
 

@@ -7,13 +7,13 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
-use wg_core::sync::{Mutex, now};
+use wg_core::sync::{AtomicU64, Mutex, Ordering, now};
 use wg_core::{OwnedToken, WaitGroup};
 
 use super::child::Child;
 use super::line::{By, Entry, Key, Line, Opened};
 use super::place::Polls;
-use super::roll::{Left, Roll, Stop};
+use super::roll::{Entered, Left, Roll, Running, Stop};
 use super::signal::Signal;
 use crate::cause::Cause;
 use crate::context;
@@ -29,7 +29,9 @@ pub(crate) struct Shared<P: Polls> {
     /// The tasks that have not ended.
     pub(crate) group: Arc<WaitGroup>,
     pub(crate) signal: Arc<Signal>,
-    /// Whoever is at both locks this one first.
+    /// How many tasks were spawned: the index of the next.
+    spawned: CachePadded<AtomicU64>,
+    /// Whoever is at this one and at the roll locks this one first.
     line: CachePadded<Mutex<Line<P::Child>>>,
     roll: Roll<P::Child, P::Handle>,
     pub(crate) place: P,
@@ -46,6 +48,7 @@ impl<P: Polls> Shared<P> {
             record,
             group: Arc::new(WaitGroup::new()),
             signal: Arc::default(),
+            spawned: CachePadded::new(AtomicU64::new(0)),
             line: CachePadded::new(Mutex::new(Line::new(limit))),
             roll: Roll::new(P::LISTS, limit != usize::MAX),
             place,
@@ -60,9 +63,19 @@ impl<P: Polls> Shared<P> {
 
     /// Numbers a task that is spawned, counts it, and gives it a slot if there is one, and if it is to
     /// begin.
+    #[inline]
     pub(crate) fn open(&self, label: &Label) -> (u64, Opened) {
-        let begins = |index| !self.skips(index);
-        self.line.lock().open(&self.roll, &self.group, label, begins)
+        let index = self.number();
+        let child = || Running::Placed { label: label.clone(), index, stop: None };
+        let begins = !self.skips(index);
+        if begins {
+            match self.roll.enter_and_count(child, index, &self.group) {
+                Entered::Counted(key) => return (index, Opened::Begins(key, By::List)),
+                Entered::Refused => return (index, Opened::Refused),
+                Entered::Limited => {}
+            }
+        }
+        (index, self.line.lock().open(&self.roll, &self.group, child, index, begins))
     }
 
     /// Enters whom to wake to stop a child that waits, and that its place has; see [`Roll::waits`].
@@ -76,8 +89,10 @@ impl<P: Polls> Shared<P> {
         self.is_cancelled() && self.roll.is_stopped(key)
     }
 
+    /// The index of the next child.
     pub(crate) fn number(&self) -> u64 {
-        self.line.lock().number()
+        // ORDERING: Relaxed. It says nothing about other memory.
+        self.spawned.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether every task has ended; then no more are let in.
@@ -175,11 +190,20 @@ impl<P: Polls> Shared<P> {
 
     /// As [`end`](Self::end), for a task, of which nothing of the user's is left: it does not count any
     /// more, if it did.
+    #[inline]
     pub(crate) fn end_task(self: &Arc<Self>, standing: &Standing) {
-        let Standing { key, has_slot, counts } = *standing;
+        let counted = standing.counts == By::List;
+        let left = standing.key.and_then(|key| self.roll.leave(key, counted));
+        if left.is_some() || standing.counts == By::Line {
+            self.end_wholly(left, standing);
+        }
+    }
+
+    #[inline(never)]
+    fn end_wholly(self: &Arc<Self>, left: Option<Left<P::Child, P::Handle>>, standing: &Standing) {
+        let Standing { has_slot, counts, .. } = *standing;
         let (mut frees, mut last) = (false, None);
-        if let Some(key) = key {
-            let Left { child, token, limited } = self.roll.leave(key, counts == By::List);
+        if let Some(Left { child, token, limited }) = left {
             (frees, last) = (has_slot && limited, token);
             drop_caught(child).unwrap_or_else(discard);
         }
@@ -285,13 +309,14 @@ impl<P: Polls> Shared<P> {
     }
 
     pub(crate) fn counts(&self) -> Counts {
+        // First, so that nobody counts as ended who is being spawned.
+        let spawned = usize::try_from(self.spawned.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let line = self.line.lock();
-        // Under the line's lock, so that nobody begins meanwhile.
-        let (spawned, waiting, running) = (line.spawned(), line.queued(), self.roll.len());
+        // Under the line's lock, so that nobody who waits begins meanwhile.
+        let (waiting, running) = (line.queued(), self.roll.len());
         drop(line);
-        let spawned = usize::try_from(spawned).unwrap_or(usize::MAX);
         let ended = spawned.saturating_sub(waiting + running);
-        Counts { spawned, waiting, running, ended }
+        Counts { spawned: ended + waiting + running, waiting, running, ended }
     }
 
     /// Begins to count the age of what runs.

@@ -95,7 +95,7 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
     type Output = Result<T, Stopped>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let spawned = self.spawned();
+        let spawned = self.spawned.as_mut().expect("it is here until its drop");
         let outcome = match spawned.take_if_ended() {
             Some(outcome) => outcome,
             None => ready!(spawned.poll_join(context)),

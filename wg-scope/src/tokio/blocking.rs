@@ -15,7 +15,7 @@ use wg_core::sync::Mutex;
 
 use super::{Scope, Tokio, TryScope};
 use crate::context::{self, Role};
-use crate::ending::Ending;
+use crate::ending::Origin;
 use crate::futures::{AsyncNamed, AsyncTask, Shared, TryAsyncTask};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::settle::{Plain, Settle};
@@ -292,15 +292,19 @@ where
         let settle = settle.expect("a closure ends once");
         let record = &**self.shared;
         let is_error = end.result.as_ref().is_ok_and(|value| settle.is_error(value));
-        let ending = Ending::new(self.label.clone(), settle);
-        ending.abandon(Some(record), index);
+        let origin = Origin::new(self.label.clone(), settle);
         match end.result {
             Ok(value) if !is_error => {
                 if let Err(payload) = drop_caught(value) {
-                    ending.origin().panicked::<R>(record, index, payload);
+                    origin.panicked::<R>(record, index, payload);
                 }
             }
-            result => ending.conclude(record, index, result.map(Some), end.told),
+            result => {
+                let result = result.map(Some);
+                let (outcome, order, verdict) = origin.judge(record, index, result, end.told);
+                origin.forgo(record, index, outcome, order);
+                record.obey(verdict);
+            }
         }
     }
 }

@@ -209,21 +209,3 @@ fn the_last_of_two_holders_drops_what_they_hold() {
         assert_eq!(dropped.get(), 1);
     });
 }
-
-/// Two hold a value, and one of them goes. Who then takes the value out sees what that one did.
-#[test]
-fn who_takes_out_what_two_held_sees_what_the_other_did() {
-    explore(|| {
-        let (one, other) = Counted::two_as::<Deed>(Deed::default, |it| it);
-        let thread = loom::thread::spawn(move || {
-            other.act();
-            drop(other);
-        });
-        // Where it only looked once, loom would have it look first, always.
-        while !one.is_only() {
-            loom::thread::yield_now();
-        }
-        one.try_unwrap().ok().expect("nobody else holds it").assert_seen();
-        thread.join().unwrap();
-    });
-}
