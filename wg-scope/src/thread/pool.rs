@@ -8,7 +8,8 @@
 //! line being served.
 //!
 //! Tasks may block, on each other even, so fewer threads than tasks may be too few. The *sentinel*
-//! looks after that: while runners are lent it looks, about every millisecond, whether some scope
+//! looks after that: while runners are lent it looks, about every millisecond, and soon after the first of
+//! them has come to a scope, whether some scope
 //! has tasks of which none was taken since the last look, or few were and nearly all of its runners are
 //! blocked. If a core seems to be idle meanwhile, or all of its runners sleep, it gets as many again, or
 //! as many as its limit allows. If all cores are busy, also with its own tasks, it waits, because more
@@ -112,6 +113,7 @@ struct Inner {
     lent: BTreeMap<u64, Lent>,
     next: u64,
     sentinel: Sentinel,
+    news: News,
 }
 
 /// A scope's wish for a runner.
@@ -142,6 +144,8 @@ impl Drop for CountedIn {
 struct Lent {
     client: Arc<dyn Client>,
     probe: Arc<Probe>,
+    /// Whether it is the scope's own, and counted in.
+    is_own: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,6 +153,16 @@ enum Sentinel {
     Absent,
     Asleep,
     Awake,
+}
+
+/// Whether the sentinel has been told that a runner came to a scope that had none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    None,
+    /// It has not heard yet.
+    Fresh,
+    /// It has. Until it has looked in due time again it is not told of others.
+    Heard,
 }
 
 impl Inner {
@@ -164,15 +178,29 @@ impl Inner {
             lent: BTreeMap::new(),
             next: 0,
             sentinel: Sentinel::Absent,
+            news: News::None,
         }
     }
 
     /// Enters a thread that works for a scope from now on.
-    fn enter(&mut self, client: &Arc<dyn Client>, probe: &Arc<Probe>) -> u64 {
+    fn enter(&mut self, client: &Arc<dyn Client>, probe: &Arc<Probe>, is_own: bool) -> u64 {
         let place = self.next;
         self.next += 1;
-        self.lent.insert(place, Lent { client: Arc::clone(client), probe: Arc::clone(probe) });
+        let (client, probe) = (Arc::clone(client), Arc::clone(probe));
+        self.lent.insert(place, Lent { client, probe, is_own });
         place
+    }
+
+    /// Enters that a runner comes to this scope. Returns whether the sentinel is to be told.
+    fn tell(&mut self, client: &Arc<dyn Client>) -> bool {
+        let is_same = |lent: &Lent| !lent.is_own && address(&lent.client) == address(client);
+        let tells = self.news == News::None
+            && self.sentinel == Sentinel::Awake
+            && !self.lent.values().any(is_same);
+        if tells {
+            self.news = News::Fresh;
+        }
+        tells
     }
 
     fn request(&mut self, client: Arc<dyn Client>) {
@@ -306,7 +334,7 @@ impl Pool {
     /// Counts this thread as one that works for a scope, as long as what is returned lives: it is looked
     /// at as those are that are lent.
     pub(super) fn count_in(&'static self, client: &Arc<dyn Client>) -> CountedIn {
-        let place = self.inner.lock().enter(client, &Arc::new(Probe::of_this_thread()));
+        let place = self.inner.lock().enter(client, &Arc::new(Probe::of_this_thread()), true);
         CountedIn { pool: self, generation: generation(), place }
     }
 
@@ -341,8 +369,12 @@ impl Pool {
             }
             inner.looking -= usize::from(mem::take(&mut counts_as_looking));
             if let Some(Request { client, .. }) = inner.requests.pop_front() {
-                let place = inner.enter(&client, &probe);
+                let tells = inner.tell(&client);
+                let place = inner.enter(&client, &probe, false);
                 drop(inner);
+                if tells {
+                    self.look.notify_one();
+                }
                 client.work();
                 self.leave(place);
                 inner = self.inner.lock();
@@ -374,6 +406,48 @@ mod tests {
     use std::sync::Barrier;
 
     use super::*;
+
+    /// A scope of which nothing is asked.
+    struct Idle(#[expect(dead_code, reason = "so that each has an address of its own")] u8);
+
+    impl Client for Idle {
+        fn work(self: Arc<Self>) {}
+
+        fn progress(&self) -> Progress {
+            Progress::Fine
+        }
+
+        fn ask(&self, _: usize) -> bool {
+            false
+        }
+
+        fn refuse(&self) {}
+
+        fn body(&self) -> Number {
+            Number::of_this_thread()
+        }
+    }
+
+    #[test]
+    fn the_sentinel_is_told_of_a_first_runner_once_between_two_looks_and_where_it_is_awake() {
+        let scopes: [Arc<dyn Client>; 2] = [Arc::new(Idle(0)), Arc::new(Idle(1))];
+        let probe = Arc::new(Probe::of_this_thread());
+        let mut inner = Inner::new();
+        assert!(!inner.tell(&scopes[0]), "there is none");
+        inner.sentinel = Sentinel::Awake;
+        let own = inner.enter(&scopes[1], &probe, true);
+        let first = inner.enter(&scopes[0], &probe, false);
+        assert!(!inner.tell(&scopes[0]), "it has one");
+        assert!(inner.tell(&scopes[1]) && inner.news == News::Fresh, "its own thread is no runner");
+        inner.lent.remove(&own);
+        assert!(!inner.tell(&scopes[1]), "it was told");
+        inner.news = News::None;
+        inner.lent.remove(&first);
+        assert!(inner.tell(&scopes[0]), "it has looked meanwhile, and there is no runner left");
+        inner.news = News::None;
+        inner.sentinel = Sentinel::Asleep;
+        assert!(!inner.tell(&scopes[0]), "who asks for a runner wakes it");
+    }
 
     #[test]
     fn no_more_runners_look_for_requests_than_there_are_cores() {

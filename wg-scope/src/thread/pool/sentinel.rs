@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wg_core::sync::{self, MutexGuard, now};
 
-use super::{Client, Inner, KEEP_ALIVE, Pool, Progress, Sentinel, address, cores};
+use super::{Client, Inner, KEEP_ALIVE, News, Pool, Progress, Sentinel, address, cores};
 use crate::thread::probe::{Doing, Probe};
 
 /// How often the sentinel looks where it may be needed; and how soon again where it has seen a scope's
@@ -43,7 +43,10 @@ const AT_WORK: usize = 4;
 /// and not as waiting for a lock between them; and where the last look was soon before. A tick is more than
 /// ten times as long, with what the system adds to each.
 const FEW: u64 = 16;
-const FEW_SOON: u64 = FEW / 16;
+const FEW_SOON: u64 = FEW / 8;
+
+/// The same of a scope that has just got its first runner. What is shared counts there with its shares.
+const FEW_FRESH: u64 = FEW / 4;
 
 /// How many looks in a row a scope must be stalled to get a runner although all cores are busy, where
 /// each of its runners has a core. The more of them share the cores, the longer does each task take.
@@ -67,9 +70,19 @@ impl Pool {
             } else {
                 quiet = 0;
             }
+            let mut told = false;
             if quiet < QUIET {
                 let pause = if soon { SOON } else { TICK * (1 << calm) };
-                inner = self.look.wait_until(inner, now() + pause);
+                if inner.news != News::Fresh {
+                    inner = self.look.wait_until(inner, now() + pause);
+                }
+                // A runner has come to a scope that had none.
+                told = inner.news == News::Fresh;
+                if told {
+                    (soon, inner.news) = (true, News::Heard);
+                } else if !soon {
+                    inner.news = News::None;
+                }
             } else {
                 inner.sentinel = Sentinel::Asleep;
                 inner = self.look.wait_until(inner, now() + KEEP_ALIVE);
@@ -79,18 +92,32 @@ impl Pool {
                 }
                 quiet = 0;
                 first_looks = SLUGGISH;
+                inner.news = News::Heard;
             }
             let scopes = inner.scopes();
             drop(inner);
-            let few = if soon { FEW_SOON } else { FEW << calm };
+            let few = match soon {
+                true if told => FEW_FRESH,
+                true => FEW_SOON,
+                false => FEW << calm,
+            };
             let (waiting, goes_on) = look(&scopes, &mut looks, few, soon);
             drop(scopes);
-            let is_calm = goes_on && waiting.is_empty() && !soon;
-            calm = if is_calm { CALM.min(calm + 1) } else { 0 };
+            let is_waiting = !waiting.is_empty();
+            if is_waiting || !goes_on || (soon && !told) {
+                calm = 0;
+            } else if !soon {
+                calm = CALM.min(calm + 1);
+            }
             inner = self.inner.lock();
-            if !waiting.is_empty() {
+            if is_waiting {
                 self.grow(inner, waiting, &mut looks, soon);
                 inner = self.inner.lock();
+            }
+            if goes_on && !is_waiting {
+                first_looks = 0;
+            } else if told {
+                first_looks = if is_waiting { SLUGGISH } else { 1 };
             }
             soon = first_looks > 0
                 || looks.values().any(|looks| (1..SLUGGISH).contains(&looks.blocked));
