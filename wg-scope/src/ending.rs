@@ -4,9 +4,6 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-#[cfg(feature = "local")]
-use wg_core::sync::Mutex;
-
 use crate::cause::Stopped;
 use crate::ledger::as_echo;
 #[cfg(feature = "local")]
@@ -17,13 +14,6 @@ use crate::record::Record;
 use crate::settle::Settle;
 use crate::task_info::{Label, Stamp, TaskInfo};
 use crate::timeline::OutcomeKind;
-
-/// Where the outcome of a task is laid down for its handle.
-#[cfg(feature = "local")]
-pub(crate) struct Ending<T, S> {
-    origin: Origin<S>,
-    slot: Mutex<Slot<T>>,
-}
 
 /// Where a task comes from, and what becomes of an outcome that no handle claims: all that its end
 /// needs, once nobody has the handle any more.
@@ -45,7 +35,7 @@ pub(crate) struct End<T> {
     pub(crate) began: Stamp,
 }
 
-/// What a task and its handle see of each other, under a lock. What its methods return may be the
+/// What a future on threads and its handle see of each other, under a lock. What its methods return may be the
 /// user's, and is to be dropped, woken or settled without that lock.
 pub(crate) enum Slot<T> {
     /// The task has not ended.
@@ -126,16 +116,21 @@ impl<T> Slot<T> {
         }
         before
     }
-
-    #[cfg(feature = "local")]
-    fn is_open(&self) -> bool {
-        matches!(self, Slot::Open(_))
-    }
 }
 
 impl<S> Origin<S> {
     pub(crate) fn new(label: Label, settle: S) -> Self {
         Origin { label, settle }
+    }
+
+    #[cfg(feature = "local")]
+    pub(crate) fn label(&self) -> &Label {
+        &self.label
+    }
+
+    #[cfg(feature = "local")]
+    pub(crate) fn settle(&self) -> &S {
+        &self.settle
     }
 
     pub(crate) fn task(&self, index: u64) -> TaskInfo {
@@ -299,50 +294,5 @@ impl<S> Origin<S> {
         if let Err(payload) = catch_unwind(settled) {
             self.panicked(record, index, payload);
         }
-    }
-}
-
-#[cfg(feature = "local")]
-impl<T, S: Settle<T>> Ending<T, S> {
-    pub(crate) fn new(label: Label, settle: S) -> Self {
-        Ending { origin: Origin::new(label, settle), slot: Mutex::new(Slot::new()) }
-    }
-
-    pub(crate) fn settle(&self) -> &S {
-        &self.origin.settle
-    }
-
-    pub(crate) fn task(&self, index: u64) -> TaskInfo {
-        self.origin.task(index)
-    }
-
-    /// Enters how the task ended, and lays the outcome down.
-    pub(crate) fn conclude(&self, record: &Record, index: u64, end: End<T>) {
-        let (outcome, order, verdict) = self.origin.close(record, index, end);
-        let laid = self.slot.lock().lay_down(outcome, order);
-        self.origin.laid_down(record, index, laid);
-        record.obey(verdict);
-    }
-
-    /// Takes the outcome if it is there.
-    pub(crate) fn take_if_ended(&self) -> Option<Outcome<T>> {
-        self.slot.lock().take()
-    }
-
-    /// Takes the outcome if it is there; otherwise `waker` is woken when it is.
-    pub(crate) fn take(&self, waker: &Waker) -> Option<Outcome<T>> {
-        // Cloning and dropping a waker may be anybody's code, so no lock is held meanwhile.
-        let mut waker = Some(waker.clone());
-        self.slot.lock().take_or_wait(&mut waker)
-    }
-
-    /// Gives the outcome up: it is settled by whoever finds it first, here or at the task's end.
-    pub(crate) fn abandon(&self, record: Option<&Record>, index: u64) {
-        let before = self.slot.lock().abandon();
-        self.origin.given_up(record, index, before);
-    }
-
-    pub(crate) fn is_ended(&self) -> bool {
-        !self.slot.lock().is_open()
     }
 }

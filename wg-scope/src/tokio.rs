@@ -282,8 +282,8 @@ impl<C: futures::Drive + Send + Sync + 'static> Holds<C> for Tokio {
     }
 }
 
-impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Tokio {
-    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>> {
+impl<C: Join + Send + Sync + 'static> Joins<C> for Tokio {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined> {
         cell
     }
 }
@@ -304,7 +304,7 @@ impl<W: Future<Output = ()> + Send + 'static> Takes<W> for Tokio {
 impl Polls for Tokio {
     type Child = Sendable<'static>;
     type Claimed<T> = dyn Claimed<T> + Send + Sync;
-    type Joined<T> = dyn Join<T> + Send + Sync;
+    type Joined = dyn Join + Send + Sync;
     type Handle = JoinHandle<()>;
     type Kept = JoinHandle<()>;
     type Drive<B: Future> = Drive<B>;

@@ -242,10 +242,10 @@ impl<T, C: ?Sized> Taker<T, C> {
     /// Gives the outcome up. `forgo` gets it if it is there and was not taken; if it is still to come, it
     /// comes back to the giver.
     pub(crate) fn give_up(mut self, forgo: impl FnOnce(&C, Outcome<T>, usize)) {
-        let _waker = self.recall();
+        // Where it is laid the giver has looked for the waker.
+        let _waker = if self.is_laid() { None } else { self.recall() };
         // ORDERING: Acquire as in `is_laid`. Nothing of this one's goes to the giver.
-        let before = self.twin().state.fetch_or(UNWANTED, Ordering::Acquire);
-        if before & LAID == 0 {
+        if !self.is_laid() && self.twin().state.fetch_or(UNWANTED, Ordering::Acquire) & LAID == 0 {
             // From here on the place is the giver's for good.
             return;
         }
@@ -458,12 +458,18 @@ mod models {
         }))
     }
 
-    /// Gives one outcome, and does what follows.
-    fn give(mut giver: Giver<Dropped, Parts>, dropped: Arc<AtomicUsize>) {
+    /// Gives one outcome, and does what follows. Returns whether it came back.
+    fn give(mut giver: Giver<Dropped, Parts>, dropped: Arc<AtomicUsize>) -> bool {
         giver.twin().common.0.store(1, Relaxed);
         match giver.give(Outcome::Value(Dropped(dropped)), 0) {
-            Laid::Claimed(waker) => waker.into_iter().for_each(Waker::wake),
-            Laid::Unclaimed(outcome, _) => drop(outcome),
+            Laid::Claimed(waker) => {
+                waker.into_iter().for_each(Waker::wake);
+                false
+            }
+            Laid::Unclaimed(outcome, _) => {
+                drop(outcome);
+                true
+            }
         }
     }
 
@@ -507,11 +513,15 @@ mod models {
             let other = spawn(move || give(giver, its));
             taker.twin().common.1.store(1, Relaxed);
             let waited = if waits { taker.take_or_wait(Waker::noop()) } else { None };
+            let mut found = waited.is_some();
             match waited {
                 Some(outcome) => drop(outcome),
-                None => taker.give_up(|_, outcome, _| drop(outcome)),
+                None => taker.give_up(|_, outcome, _| {
+                    found = true;
+                    drop(outcome);
+                }),
             }
-            other.join().unwrap();
+            assert!(other.join().unwrap() != found, "by one of them");
             assert_eq!(dropped.load(Relaxed), 1);
         });
     }

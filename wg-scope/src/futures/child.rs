@@ -47,24 +47,16 @@ pub(crate) enum Whose {
     Joiners,
 }
 
-/// A child as its handle sees it.
-pub(crate) trait Join<T> {
-    /// Takes the outcome if it is there.
-    fn take_if_ended(&self) -> Option<Outcome<T>>;
+/// A child that was in the line when it had been spawned, as its handle sees it beside its outcome.
+pub(crate) trait Join {
+    /// Polls the child here, if it has no slot and the one who asks has one.
+    fn poll_in_slot(self: Arc<Self>, context: &mut Context<'_>);
 
-    /// Takes the outcome if it is there. Otherwise wakes the one who asks when it is; and polls the
-    /// child here, if it has no slot and the one who asks has one.
-    fn poll_join(self: Arc<Self>, context: &mut Context<'_>) -> Poll<Outcome<T>>;
-
-    /// Gives the outcome up.
+    /// Leaves the child to its scope, if it was polled by its handle.
     fn leave(self: Arc<Self>);
-
-    fn is_finished(&self) -> bool;
-
-    fn info(&self) -> TaskInfo;
 }
 
-/// A child that is in the hands of its place from the beginning, as its handle sees it.
+/// What a child shares with its handle, as that sees it.
 pub(crate) trait Claimed<T> {
     /// Settles an outcome that was there when the handle was dropped.
     fn forgo(&self, outcome: Outcome<T>, order: usize);

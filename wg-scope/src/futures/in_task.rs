@@ -275,10 +275,10 @@ macro_rules! in_task {
             }
         }
 
-        impl<$env, T, C: $crate::futures::Join<T> $($send)* $($sync)* + $env>
-            $crate::futures::Joins<C, T> for $place<$env>
+        impl<$env, C: $crate::futures::Join $($send)* $($sync)* + $env> $crate::futures::Joins<C>
+            for $place<$env>
         {
-            fn joined(cell: ::std::sync::Arc<C>) -> ::std::sync::Arc<Self::Joined<T>> {
+            fn joined(cell: ::std::sync::Arc<C>) -> ::std::sync::Arc<Self::Joined> {
                 cell
             }
         }
@@ -317,7 +317,7 @@ macro_rules! in_task {
         impl<$env> $crate::futures::Polls for $place<$env> {
             type Child = $crate::futures::Held<dyn $crate::futures::Drive $($send)* $($sync)* + $env>;
             type Claimed<T> = dyn $crate::futures::Claimed<T> $($send)* $($sync)* + $env;
-            type Joined<T> = dyn $crate::futures::Join<T> $($send)* $($sync)* + $env;
+            type Joined = dyn $crate::futures::Join $($send)* $($sync)* + $env;
             type Handle = ();
             type Kept = ();
             type Drive<B: Future> = $crate::futures::InTaskDrive<Self, B>;

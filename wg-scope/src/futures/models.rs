@@ -137,8 +137,8 @@ impl<C: Drive + Send + Sync + 'static> Holds<C> for Threads {
     }
 }
 
-impl<T, C: Join<T> + Send + Sync + 'static> Joins<C, T> for Threads {
-    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>> {
+impl<C: Join + Send + Sync + 'static> Joins<C> for Threads {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined> {
         cell
     }
 }
@@ -172,7 +172,7 @@ impl Streams for Threads {
 impl Polls for Threads {
     type Child = Sendable<'static>;
     type Claimed<T> = dyn Claimed<T> + Send + Sync;
-    type Joined<T> = dyn Join<T> + Send + Sync;
+    type Joined = dyn Join + Send + Sync;
     type Handle = Arc<Hand>;
     type Kept = ();
     type Drive<B: Future> = Body<B>;

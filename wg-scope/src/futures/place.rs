@@ -28,11 +28,11 @@ pub(crate) trait Polls: Sized {
     /// How a child is held.
     type Child: Child;
 
-    /// What a task that is in the hands of this place from the beginning is to its handle.
+    /// What a task shares with its handle.
     type Claimed<T>: Claimed<T> + ?Sized;
 
-    /// What any other task is to its handle.
-    type Joined<T>: Join<T> + ?Sized;
+    /// What a task that waits in line is to its handle beside that.
+    type Joined: Join + ?Sized;
 
     /// By what a child is stopped that this place polls.
     type Handle;
@@ -79,8 +79,8 @@ pub(crate) trait Takes<W: Future<Output = ()>>: Polls {
 }
 
 /// A place whose handles can see such tasks.
-pub(crate) trait Joins<C, T>: Polls {
-    fn joined(cell: Arc<C>) -> Arc<Self::Joined<T>>;
+pub(crate) trait Joins<C>: Polls {
+    fn joined(cell: Arc<C>) -> Arc<Self::Joined>;
 }
 
 /// A place whose handles can have such claims.
@@ -93,7 +93,7 @@ pub(crate) trait Claims<C, T>: Polls {
 pub(crate) trait Spawns<F: Future, S: Settle<F::Output>>:
     Holds<Cell<Self, F, S>>
     + Takes<Placed<Self, F, S>>
-    + Joins<Cell<Self, F, S>, F::Output>
+    + Joins<Cell<Self, F, S>>
     + Claims<Claim<Self, S>, F::Output>
 {
 }
@@ -101,7 +101,7 @@ pub(crate) trait Spawns<F: Future, S: Settle<F::Output>>:
 impl<P, F: Future, S: Settle<F::Output>> Spawns<F, S> for P where
     P: Holds<Cell<P, F, S>>
         + Takes<Placed<P, F, S>>
-        + Joins<Cell<P, F, S>, F::Output>
+        + Joins<Cell<P, F, S>>
         + Claims<Claim<P, S>, F::Output>
 {
 }

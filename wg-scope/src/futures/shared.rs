@@ -350,6 +350,13 @@ pub(crate) struct Standing {
     pub(crate) counts: By,
 }
 
+impl Standing {
+    /// Enters that the task begins in a slot of its own.
+    pub(crate) fn begin(&mut self, key: Key) {
+        (self.key, self.has_slot) = (Some(key), true);
+    }
+}
+
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         // A waker is foreign code. Whoever makes room is not to be blamed for its panic.

@@ -48,13 +48,11 @@ use crate::task_info::TaskInfo;
 pub struct AsyncTask<P: Place, T> {
     /// Moved out when the handle is dropped.
     spawned: Option<Spawned<P, T>>,
-    /// Whether the output has been handed out.
-    is_taken: bool,
 }
 
 impl<P: Place, T> AsyncTask<P, T> {
     pub(crate) fn new(spawned: Spawned<P, T>) -> Self {
-        AsyncTask { spawned: Some(spawned), is_taken: false }
+        AsyncTask { spawned: Some(spawned) }
     }
 
     fn spawned(&self) -> &Spawned<P, T> {
@@ -100,7 +98,6 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
             Some(outcome) => outcome,
             None => ready!(spawned.poll_join(context)),
         };
-        self.is_taken = true;
         Poll::Ready(match outcome {
             Outcome::Value(value) => Ok(value),
             Outcome::Lost(stopped) => Err(context::tell(*stopped)),
@@ -110,7 +107,7 @@ impl<P: Place, T> Future for AsyncTask<P, T> {
 
 impl<P: Place, T> Drop for AsyncTask<P, T> {
     fn drop(&mut self) {
-        if let Some(spawned) = self.spawned.take().filter(|_| !self.is_taken) {
+        if let Some(spawned) = self.spawned.take() {
             spawned.leave();
         }
     }
