@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::child::Claimed;
 use super::place::Polls;
 use super::shared::{Shared, Standing};
+use super::signal;
 use crate::ending::{End, Origin};
 use crate::outcome::Outcome;
 use crate::settle::Settle;
@@ -67,11 +68,13 @@ impl<P: Polls, T, S: Settle<T>> Held<P, T, S> {
             Held::Claimed(mut giver) => {
                 let Claim { shared, index, origin } = &*giver;
                 let (outcome, order, verdict) = origin.close(shared, *index, end);
-                let laid = giver.give(outcome, order);
+                let mut laid = giver.give(outcome, order);
                 let Claim { shared, index, origin } = &*giver;
+                let scope = shared.signal.take_its_waker(&mut laid);
                 origin.laid_down(shared, *index, laid);
                 shared.obey(verdict);
                 shared.end_task(standing);
+                scope.into_iter().for_each(signal::wake);
             }
             Held::Alone(Claim { shared, index, origin }) => {
                 let (outcome, order, verdict) = origin.close(&shared, index, end);

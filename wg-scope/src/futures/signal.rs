@@ -7,6 +7,7 @@ use std::task::{Wake, Waker};
 
 use wg_core::sync::{Mutex, MutexGuard};
 
+use crate::ending::Laid;
 use crate::outcome::discard;
 
 /// Wakes the future of a scope, wherever that is polled. It borrows nothing of the user's, so that a
@@ -61,7 +62,16 @@ impl Signal {
 
     /// Wakes it.
     pub(crate) fn ring(&self) {
-        wake(self.0.lock());
+        ring(self.0.lock());
+    }
+
+    /// Takes out whom to wake for an outcome, if that is who polls the scope's future: woken before the
+    /// task is discounted, that would mostly find it still counted, and have to be woken again.
+    pub(crate) fn take_its_waker<T>(&self, laid: &mut Laid<T>) -> Option<Waker> {
+        let Laid::Claimed(waker) = laid else { return None };
+        let knows =
+            |waker: &mut Waker| self.0.lock().waker.as_ref().is_some_and(|it| it.will_wake(waker));
+        waker.take_if(knows)
     }
 
     /// Wakes it, to poll the member in this place.
@@ -72,7 +82,7 @@ impl Signal {
         }
         if !std::mem::replace(&mut inner.is_called[place], true) {
             inner.called.push(place);
-            wake(inner);
+            ring(inner);
         }
     }
 
@@ -114,17 +124,20 @@ impl Wake for Signal {
     }
 }
 
-fn wake(mut inner: MutexGuard<'_, Inner>) {
+fn ring(mut inner: MutexGuard<'_, Inner>) {
     let told = std::mem::replace(&mut inner.rung, true);
     // Taken, not cloned: that would be anybody's code, under the lock. It is entered anew by the poll
     // that follows.
     let waker = if told || inner.awake { None } else { inner.waker.take() };
     drop(inner);
-    if let Some(waker) = waker {
-        // Whoever has something to tell is not to be blamed for the panic of a waker.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            discard(payload);
-        }
+    waker.into_iter().for_each(wake);
+}
+
+/// Wakes who polls the scope's future.
+pub(super) fn wake(waker: Waker) {
+    // Whoever has something to tell is not to be blamed for the panic of a waker.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        discard(payload);
     }
 }
 

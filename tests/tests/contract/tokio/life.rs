@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::executor::block_on;
 use futures::future::{BoxFuture, join_all};
@@ -403,5 +403,36 @@ fn the_future_of_a_scope_is_polled_by_different_tasks_in_turn() {
             Poll::Pending => scope.await,
         };
         assert_eq!(result, 2);
+    });
+}
+
+/// Polls a scope whenever it is woken, there and then; and whether it was ready, each time.
+struct Polls(Mutex<Option<BoxFuture<'static, ()>>>, Mutex<Vec<bool>>);
+
+impl Wake for Polls {
+    fn wake(self: Arc<Self>) {
+        let taken = self.0.lock().unwrap().take();
+        if let Some(mut scope) = taken {
+            let waker = Waker::from(Arc::clone(&self));
+            let is_ready = scope.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            if !is_ready {
+                *self.0.lock().unwrap() = Some(scope);
+            }
+            self.1.lock().unwrap().push(is_ready);
+        }
+    }
+}
+
+#[test]
+fn a_body_that_awaits_the_last_task_is_woken_when_that_does_not_count_any_more() {
+    let [one, _] = runtimes();
+    one.block_on(async {
+        let scope = wg::tokio::scope(async |s| s.spawn(give_way()).join().await);
+        let polls = Arc::new(Polls(Mutex::new(Some(Box::pin(scope))), Mutex::default()));
+        Arc::clone(&polls).wake();
+        while polls.1.lock().unwrap().last() != Some(&true) {
+            give_way().await;
+        }
+        assert_eq!(*polls.1.lock().unwrap(), [false, true]);
     });
 }
