@@ -109,7 +109,7 @@ impl<C: Child, H> Roll<C, H> {
         &self.0[(number as usize / ROW) & (self.0.len() - 1)].0
     }
 
-    /// Enters a child with a number that no other has had. It is put together where it is to lie.
+    /// Enters a child with a number that no other has had.
     pub(crate) fn enter(&self, child: impl FnOnce() -> Running<C, H>, number: u64) -> Key {
         self.list(number).lock().insert(child, number)
     }
@@ -269,7 +269,7 @@ impl<C: Child, H> List<C, H> {
     fn insert(&mut self, child: impl FnOnce() -> Running<C, H>, number: u64) -> Key {
         let vacant = self.running.vacant_entry();
         let place = vacant.key();
-        *vacant.insert(None) = Some(child());
+        vacant.insert(Some(child()));
         Key { place, number }
     }
 
