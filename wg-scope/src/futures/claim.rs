@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::child::Claimed;
+use super::line::By;
 use super::place::Polls;
 use super::shared::{Shared, Standing};
 use super::signal;
@@ -70,7 +71,9 @@ impl<P: Polls, T, S: Settle<T>> Held<P, T, S> {
                 let (outcome, order, verdict) = origin.close(shared, *index, end);
                 let mut laid = giver.give(outcome, order);
                 let Claim { shared, index, origin } = &*giver;
-                let scope = shared.signal.take_its_waker(&mut laid);
+                // Where slots are counted there may be others to be started first, which is not waited for.
+                let is_brief = standing.counts == By::List;
+                let scope = if is_brief { shared.signal.take_its_waker(&mut laid) } else { None };
                 origin.laid_down(shared, *index, laid);
                 shared.obey(verdict);
                 shared.end_task(standing);
