@@ -5,6 +5,10 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
+mod names;
+
+pub(crate) use self::names::Names;
+
 /// Which task something is said of: its index in its scope, its name if it has one, and the line
 /// that spawned it.
 ///
@@ -74,17 +78,17 @@ pub(crate) struct Site(pub(crate) &'static Location<'static>);
 pub(crate) struct OwnName(Named);
 
 /// A [`TaskInfo`] to be: who somebody is who runs, for the few times that this is asked.
-#[derive(Clone)]
 pub(crate) struct Note {
     index: u64,
     who: Who,
 }
 
-#[derive(Clone)]
 enum Who {
     Site(Site),
     Label(Label),
     Named(Named),
+    /// What the scope keeps in this place of its names.
+    Known(usize),
 }
 
 impl TaskInfo {
@@ -225,14 +229,16 @@ impl From<TaskInfo> for Note {
     }
 }
 
-impl From<Note> for TaskInfo {
-    fn from(Note { index, who }: Note) -> Self {
-        let label = match who {
+impl Note {
+    /// `names`: those of the scope whose task it is.
+    pub(crate) fn info(&self, names: &Names) -> TaskInfo {
+        let label = match &self.who {
             Who::Site(site) => site.label(),
-            Who::Label(label) => label,
-            Who::Named(named) => named.into_label(),
+            Who::Label(label) => label.clone(),
+            Who::Named(named) => named.clone().into_label(),
+            Who::Known(place) => names.label(*place).expect("a name that is known is kept"),
         };
-        TaskInfo { index, label }
+        TaskInfo { index: self.index, label }
     }
 }
 
@@ -257,6 +263,16 @@ impl Name {
                 Name::Short(Short { bytes, length })
             }
             _ => Name::Long(name.into()),
+        }
+    }
+
+    #[inline]
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Name::Short(Short { bytes, length }) => {
+                usize::from(*length) == name.len() && bytes[..name.len()] == *name.as_bytes()
+            }
+            Name::Long(own) => **own == *name,
         }
     }
 

@@ -123,7 +123,7 @@ where
     L: Tag + Send + Sync + 'scope,
     S: Settle<T> + Send + Sync + 'scope,
 {
-    const TABLE: &'static Table = &Table { run: Self::run, enter: Self::enter };
+    const TABLE: &'static Table = &Table { run: Self::run, enter: Self::enter, info: Self::info };
 
     fn boxed(todo: Todo<'scope, L, S>, closure: F, state: u64) -> (NonNull<Self>, Once) {
         let cell = blocks::put_made(|| {
@@ -191,6 +191,15 @@ where
         // SAFETY: As promised.
         let todo = &unsafe { cell.cast::<Self>().as_ref() }.todo;
         *place = Some(Running::new(todo.note(index)));
+    }
+
+    /// # Safety
+    ///
+    /// As for [`enter`](Self::enter).
+    unsafe fn info(cell: NonNull<Header>, index: u64) -> TaskInfo {
+        // SAFETY: As promised.
+        let todo = &unsafe { cell.cast::<Self>().as_ref() }.todo;
+        todo.task(index)
     }
 }
 

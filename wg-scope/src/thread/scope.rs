@@ -226,7 +226,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         self.start(Location::caller(), task, Plain)
     }
 
-    /// Names the task that is spawned next, for reports and errors.
+    /// Names the task that is spawned next, for reports and errors. A name that all tasks of a line have in
+    /// common costs next to nothing: the scope keeps that of the first of them, for the first few lines.
     ///
     /// # Examples
     ///
@@ -327,6 +328,8 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         let spawned = self.shared.spawns();
         if spawned.is_set() {
             self.queue_tagged(Label::named(name, site).spawned_at(spawned), task, settle)
+        } else if let Some(known) = self.shared.names.know(name, site) {
+            self.queue_tagged(known, task, settle)
         } else {
             self.queue_tagged(OwnName::new(name, site), task, settle)
         }

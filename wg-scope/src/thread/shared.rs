@@ -16,6 +16,7 @@ use super::queue::{Follow, Queue};
 use crate::options::Options;
 use crate::policy::Policy;
 use crate::record::Record;
+use crate::task_info::Names;
 
 pub(super) struct Shared {
     /// The tasks that have not ended.
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     opener: Option<Opener>,
     /// The thread of its body.
     pub(super) body: Number,
+    /// Of its tasks.
+    pub(super) names: Names,
 }
 
 /// Where a scope was opened: in the body or in a task of another.
@@ -54,6 +57,7 @@ impl Shared {
             stirs: AtomicBool::new(false),
             opener,
             body: Number::of_this_thread(),
+            names: Names::default(),
         })
     }
 

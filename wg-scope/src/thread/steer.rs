@@ -114,7 +114,8 @@ impl Scope<'_, '_> {
     #[must_use]
     pub fn alive(&self) -> StillRunning {
         let now = now();
-        let named = self.shared().queue.alive(NAMED).into_iter().map(|seen| {
+        let shared = self.shared();
+        let named = shared.queue.alive(NAMED, &shared.names).into_iter().map(|seen| {
             let age = seen.since.map(|since| now.saturating_duration_since(since));
             Alive::new(seen.task, age)
         });

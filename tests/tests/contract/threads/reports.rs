@@ -8,7 +8,8 @@ use wg_tests::until;
 
 const SOON: Duration = Duration::from_millis(2);
 
-/// Starts tasks that run until the sender is dropped.
+/// Starts tasks that run until the sender is dropped, from the line of the caller.
+#[track_caller]
 fn hold<'s>(s: &'s Scope<'s, '_>, name: &str, tasks: usize) -> Vec<Sender<()>> {
     let mut held = Vec::new();
     for _ in 0..tasks {
@@ -66,6 +67,35 @@ fn rule_22_of_many_the_first_sixteen_are_named_and_all_are_counted() {
         assert_eq!((late.count(), late.tasks().len()), (20, 16));
         let text = late.to_string();
         assert!(text.starts_with("20 tasks alive: many#") && text.ends_with("; …"), "{text}");
+        drop(held);
+    });
+}
+
+#[test]
+fn rule_22_each_is_told_by_its_own_name_however_many_there_are_and_from_how_many_lines() {
+    let long = "a name that is too long to lie in its task";
+    wg::options().limit(12).scope(|s| {
+        // A scope keeps some names, and others lie in their tasks.
+        let held = [
+            hold(s, "a", 1),
+            hold(s, "b", 2),
+            hold(s, long, 1),
+            hold(s, "a", 1),
+            hold(s, "e", 1),
+            hold(s, "f", 1),
+            ["g", "h", "g", "i", long].map(|name| hold(s, name, 1)).into_iter().flatten().collect(),
+        ];
+        let waiting = ["a", "j", long].map(|name| s.task(name).spawn(|| ()));
+        let mut alive: Vec<_> = s.alive().tasks().iter().map(|it| it.task().clone()).collect();
+        alive.sort_by_key(wg::TaskInfo::index);
+        let names: Vec<_> = alive.iter().map(|task| task.name().unwrap()).collect();
+        let running = ["a", "b", "b", long, "a", "e", "f", "g", "h", "g", "i", long];
+        assert_eq!(names, [running.as_slice(), &["a", "j", long]].concat());
+        assert!(
+            waiting.iter().zip(["a", "j", long]).all(|(it, name)| it.info().name() == Some(name))
+        );
+        let lines: Vec<_> = alive.iter().map(|task| task.site().line()).collect();
+        assert!(lines[..4].windows(2).all(|two| two[0] <= two[1]) && lines[0] < lines[6]);
         drop(held);
     });
 }

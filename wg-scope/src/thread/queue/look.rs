@@ -6,7 +6,7 @@ use std::{iter, mem};
 use wg_core::sync;
 
 use super::{Entry, Inner, Queue, Running};
-use crate::task_info::TaskInfo;
+use crate::task_info::{Names, TaskInfo};
 use crate::thread::job::Membership;
 use crate::thread::pool::Progress;
 
@@ -82,8 +82,8 @@ impl Queue {
         inner.watch(enter);
     }
 
-    /// What runs, and the first of what waits, `most` at the most.
-    pub(in crate::thread) fn alive(&self, most: usize) -> Vec<Seen> {
+    /// What runs, and the first of what waits, `most` at the most. `names`: those of the scope.
+    pub(in crate::thread) fn alive(&self, most: usize, names: &Names) -> Vec<Seen> {
         let mut inner = self.lock();
         inner.stamp();
         let mut seen: Vec<_> = inner
@@ -91,12 +91,12 @@ impl Queue {
             .running
             .iter()
             .flat_map(|(_, running)| running)
-            .map(Running::seen)
+            .map(|running| running.seen(names))
             .collect();
         let mut waiting = Vec::new();
         for (_, hand) in &inner.lists.hands {
             hand.look(|current, ahead| {
-                seen.extend(current.map(|running| running.seen()));
+                seen.extend(current.map(|running| running.seen(names)));
                 waiting.extend(ahead.iter().take(most).flat_map(Entry::seen));
             });
         }
@@ -123,8 +123,8 @@ impl Inner {
 }
 
 impl Running {
-    fn seen(&self) -> Seen {
-        Seen { task: self.task.clone().into(), since: self.since }
+    fn seen(&self, names: &Names) -> Seen {
+        Seen { task: self.task.info(names), since: self.since }
     }
 }
 
