@@ -329,6 +329,10 @@ impl Polls for Tokio {
         self.runtime.metrics().num_workers()
     }
 
+    fn lends_a_hand(&self) -> bool {
+        Handle::try_current().is_ok()
+    }
+
     fn abandon(_: &Shared<Self>) {}
 }
 

@@ -27,7 +27,7 @@ use crate::twin::{Giver, Taker};
 
 /// How many tasks may be polled inside each other. Beyond that, a task that is awaited at a limit
 /// goes on beside the one who awaits it, in its slot: a chain of joins may be longer than the stack.
-pub(super) const DEEP: usize = 32;
+pub(in crate::futures) const DEEP: usize = 32;
 
 /// A child that is not in the hands of its place from the beginning: that polls it by this.
 pub(crate) struct Cell<P: Polls, F: Future, S: Settle<F::Output>> {

@@ -17,6 +17,11 @@ pub(crate) trait Drive {
     fn is_waiting(&self) -> bool;
     fn info(&self) -> TaskInfo;
 
+    /// See [`Child::try_here`]. Only strands of fan-outs do.
+    fn try_here(&self, _: &mut Context<'_>) -> Here {
+        Here::Waits
+    }
+
     /// See [`Child::begin_in_place`]. Only tasks do.
     fn begin_in_place(&self, _: Where, _: &mut dyn FnMut(i64) -> Key) -> Option<Key> {
         None
@@ -28,6 +33,16 @@ pub(crate) trait Drive {
     }
 
     fn has_ended(&self) -> bool;
+}
+
+/// What came of polling a child that has no slot yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    /// Others are to get a turn.
+    Again,
+    /// Something in it waits: it is to go on in a slot.
+    Waits,
+    Ended,
 }
 
 /// Where a child goes on that is begun in the slot of another.
@@ -68,6 +83,9 @@ pub(crate) trait Claimed<T> {
 pub(crate) trait Child: Clone {
     /// Gives a child that waits to its place, with a slot. Returns false if it does not wait.
     fn drive(&self, key: Key) -> bool;
+
+    /// Polls a child that has not been entered anywhere, until something in it waits.
+    fn try_here(&self, context: &mut Context<'_>) -> Here;
 
     /// Begins a child that waits in a slot that somebody has, and enters it by `begin`, which gets
     /// its number in the line. None if it does not wait.
@@ -115,6 +133,10 @@ impl<D: ?Sized> Clone for Held<D> {
 impl<D: Drive + ?Sized> Child for Held<D> {
     fn drive(&self, key: Key) -> bool {
         self.0.drive(key)
+    }
+
+    fn try_here(&self, context: &mut Context<'_>) -> Here {
+        self.0.try_here(context)
     }
 
     fn begin_in_place(&self, how: Where, begin: &mut dyn FnMut(i64) -> Key) -> Option<Key> {

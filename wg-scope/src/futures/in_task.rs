@@ -349,6 +349,10 @@ macro_rules! in_task {
                 1
             }
 
+            fn lends_a_hand(&self) -> bool {
+                false
+            }
+
             fn abandon(shared: &$crate::futures::Shared<Self>) {
                 drop(shared.place.started.take());
             }

@@ -196,6 +196,10 @@ impl Polls for Threads {
         usize::MAX
     }
 
+    fn lends_a_hand(&self) -> bool {
+        false
+    }
+
     fn abandon(_: &Shared<Self>) {}
 }
 

@@ -63,6 +63,10 @@ pub(crate) trait Polls: Sized {
     /// How many children can be polled at once.
     fn hands(&self) -> usize;
 
+    /// Whether whoever polls the scope's future may poll a child as well: where others would have to be woken
+    /// for that, and the child finds here what it finds there.
+    fn lends_a_hand(&self) -> bool;
+
     /// Drops what was started and not polled yet.
     fn abandon(shared: &Shared<Self>);
 }

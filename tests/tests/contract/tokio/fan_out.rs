@@ -1,7 +1,8 @@
 //! Fan-outs over futures on a tokio runtime.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,8 +12,8 @@ use futures::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Barrier;
 use tokio::task::yield_now;
-use wg::{Cause, Policy, Stopped};
-use wg_tests::{Bang, bang};
+use wg::{Cancel, Cause, Policy, Stopped};
+use wg_tests::{Bang, Bomb, Boom, bang, caught, until};
 
 #[derive(Debug, PartialEq)]
 enum Failed {
@@ -158,12 +159,16 @@ fn rule_05_a_panic_drops_the_rest_before_it_is_resumed() {
 #[test]
 fn rule_08_the_first_success_ends_the_losers() {
     for runtime in runtimes() {
-        let dropped = Arc::new(AtomicUsize::new(0));
+        let (begun, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let its = Arc::clone(&dropped);
         let fan_out = wg::tokio::fan_out(0..4).limit(4).first_ok(move |n| {
-            let shared = Shared(Arc::clone(&its));
+            let (shared, begun) = (Shared(Arc::clone(&its)), Arc::clone(&begun));
             async move {
                 let _shared = shared;
+                begun.fetch_add(1, SeqCst);
+                while n == 3 && begun.load(SeqCst) < 4 {
+                    yield_now().await;
+                }
                 if n == 3 { Ok::<_, ()>(n) } else { pending().await }
             }
         });
@@ -217,6 +222,122 @@ fn rule_24_dropping_the_future_ends_the_items() {
             }
         });
         assert_eq!(dropped.load(SeqCst), 6);
+    }
+}
+
+#[test]
+fn items_that_are_ready_at_once_are_handled_by_who_awaits_them() {
+    for runtime in runtimes() {
+        let here = std::thread::current().id();
+        let threads =
+            wg::tokio::fan_out(0..5000).limit(1).map(async |_| std::thread::current().id());
+        let threads = runtime.block_on(threads);
+        assert!(threads.len() == 5000 && threads.iter().all(|it| *it == here));
+    }
+}
+
+#[test]
+fn an_item_that_waits_goes_on_also_if_who_awaits_it_polls_no_more() {
+    let [_, runtime] = runtimes();
+    for ready_before in [0, 1, 700] {
+        runtime.block_on(async {
+            let (go, gone) = tokio::sync::oneshot::channel::<()>();
+            let done = Arc::new(AtomicUsize::new(0));
+            let its = Arc::clone(&done);
+            let items = (0..ready_before).map(|_| None).chain([Some(gone)]);
+            let mut fan_out = pin!(wg::tokio::fan_out(items).limit(1).for_each(move |gone| {
+                let its = Arc::clone(&its);
+                async move {
+                    if let Some(gone) = gone {
+                        its.fetch_add(1, SeqCst);
+                        gone.await.unwrap();
+                        its.fetch_add(1, SeqCst);
+                    }
+                }
+            }));
+            while done.load(SeqCst) == 0 {
+                assert!(futures::poll!(fan_out.as_mut()).is_pending());
+            }
+            go.send(()).unwrap();
+            until(|| done.load(SeqCst) == 2);
+            fan_out.await;
+        });
+    }
+}
+
+#[test]
+fn rule_24_who_awaits_endless_items_that_are_ready_at_once_lets_others_have_turns() {
+    for runtime in runtimes() {
+        for limit in [1, 3] {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let held = Shared(Arc::clone(&dropped));
+            let items = (0..).inspect(move |_| assert_eq!(held.0.load(SeqCst), 0));
+            let fan_out = wg::tokio::fan_out(items).limit(limit).for_each(async |_: usize| ());
+            runtime.block_on(async {
+                let others = async {
+                    for _ in 0..10 {
+                        yield_now().await;
+                    }
+                };
+                let first = futures::future::select(Box::pin(others), Box::pin(fan_out)).await;
+                let futures::future::Either::Left(((), fan_out)) = first else { panic!("endless") };
+                drop(fan_out);
+                while dropped.load(SeqCst) == 0 {
+                    yield_now().await;
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn rule_24_whoever_gives_endless_items_up_survives_the_drops_of_all_that_belongs_to_them() {
+    for runtime in runtimes() {
+        let (first, second, results) = (Bomb::new(1), Bomb::new(2), AtomicUsize::new(0));
+        let items = (0..).inspect(move |_| _ = &first);
+        let fan_out = wg::tokio::fan_out(items).limit(1).map(move |_: usize| {
+            _ = &second;
+            results.fetch_add(1, SeqCst);
+            ready(Bomb::new(3))
+        });
+        runtime.block_on(async {
+            let mut fan_out = Box::pin(fan_out);
+            assert!(futures::poll!(fan_out.as_mut()).is_pending());
+            let _: Boom = caught(|| drop(fan_out));
+        });
+    }
+}
+
+#[test]
+fn rule_19_a_cancel_ends_endless_items_that_are_ready_at_once() {
+    for runtime in runtimes() {
+        let cancel = Cancel::new();
+        let fan_out = wg::tokio::fan_out(0..).limit(2).cancel(&cancel);
+        let fan_out = fan_out.try_for_each(async |_: usize| Ok::<_, Failed>(()));
+        let stop = async {
+            yield_now().await;
+            cancel.cancel("enough");
+        };
+        let (error, ()) = runtime.block_on(async { futures::join!(fan_out, stop) });
+        let Err(Failed::Stopped(stopped)) = error else { panic!("{error:?}") };
+        assert!(matches!(stopped.cause(), Cause::Asked(_)), "{stopped}");
+    }
+}
+
+#[test]
+fn fan_outs_inside_of_each_other_take_no_stack_for_each() {
+    fn inside(depth: usize) -> Pin<Box<dyn Future<Output = usize> + Send>> {
+        Box::pin(async move {
+            if depth == 0 {
+                return 0;
+            }
+            let inner = wg::tokio::fan_out([depth - 1]).map(inside);
+            inner.await[0] + 1
+        })
+    }
+
+    for runtime in runtimes() {
+        assert_eq!(runtime.block_on(inside(3000)), 3000);
     }
 }
 

@@ -164,6 +164,11 @@ impl<T> Hand<T> {
         self.is_quick = false;
     }
 
+    /// Whether the items took some time that were handled between the last two claims.
+    pub(super) fn was_slow(&self) -> bool {
+        self.was_slow
+    }
+
     /// Enters that it goes on after a pause, which says nothing about its items.
     pub(super) fn resume(&mut self) {
         self.claimed = None;

@@ -62,7 +62,9 @@ use crate::timeline::Timeline;
 /// is pulled as items are needed: it may be longer than memory, or endless if something stops it. No
 /// more items than may be handled at once are pulled and not finished; and several are pulled
 /// together only where those before were ready at once, and the iterator says that there are so many.
-/// It should not block. Where it says how many items there are, memory for all results is taken at the
+/// It should not block. On a runtime, whoever awaits a fan-out that is not in a scope handles items as well,
+/// until one waits: to wake others takes longer than many items do. One that waits goes on on the runtime.
+/// Where the iterator says how many items there are, memory for all results is taken at the
 /// beginning, up to 1 GiB.
 #[must_use = "a fan-out does nothing until the future that a verb makes of it is awaited"]
 pub struct AsyncFanOut<I: Iterator, P: Place, W = Unweighed, S = AsyncAlone> {

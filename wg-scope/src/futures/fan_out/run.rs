@@ -1,7 +1,7 @@
 //! A fan-out from its beginning to its end.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::feed::Feed;
 use super::grow::Added;
 use super::hand::size;
 use super::mapping::Mapping;
-use super::strand::{InHand, Strand, Work, start};
+use super::strand::{First, InHand, Strand, Work, first, start};
 use crate::cause::{Cause, Stopped};
 use crate::closing::unwinding;
 use crate::failure::{Errors, FailureKind};
@@ -46,7 +46,7 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         let its = policy.clone();
         let results = Results::new();
         let begin = self.begin(function, results.clone(), added);
-        let body = move |scope| ready(Ok(begin(scope)));
+        let body = move |scope| begin(scope).map(Ok);
         run::tried(move || open(&options, its), policy, body, site).map(move |ended| {
             let done = results.take();
             match ended.map(|shared| done.lost(&shared)) {
@@ -73,7 +73,7 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         let policy = options.policy_or(policy);
         let results = Results::new();
         let begin = self.begin(function, results.clone(), added);
-        let body = move |scope| ready(begin(scope));
+        let body = begin;
         run::collect(move || open(&options, policy), body, site).map(move |(shared, errors)| {
             let done = results.take();
             let lost = done.lost(&shared);
@@ -151,13 +151,13 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
         })
     }
 
-    /// Makes what starts the first strand in the scope it is given, which starts the others.
+    /// Makes what begins the first strand in the scope it is given, which starts the others.
     fn begin<R, E, F, Fut>(
         self,
         function: F,
         results: Results<R>,
         added: Option<Arc<Added<I::Item>>>,
-    ) -> impl FnOnce(TryAsyncScope<P, E>) -> Arc<Shared<P>> + use<I, P, W, S, R, E, F, Fut>
+    ) -> impl FnOnce(TryAsyncScope<P, E>) -> First<P> + use<I, P, W, S, R, E, F, Fut>
     where
         P: Holds<Strand<Mapping<P, I, W, F, Fut, R, E>>>,
         F: Fn(I::Item) -> Fut,
@@ -183,12 +183,12 @@ impl<I: Iterator, P: Place, W: Weigh<I::Item>, S> AsyncFanOut<I, P, W, S> {
                 post: start,
                 future: PhantomData::<fn() -> Fut>,
             });
-            start(InHand::new(&work, true), 0);
-            // On a runtime its strands may have ended before it was let go of here.
+            let strand = first(InHand::new(&work, true));
+            // Where the scope has ended, nobody else holds it.
             if let Some(work) = Arc::into_inner(work) {
                 work.finish();
             }
-            shared
+            strand
         }
     }
 }

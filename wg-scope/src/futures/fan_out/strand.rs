@@ -16,7 +16,8 @@ use wg_core::sync::Mutex;
 use super::feed::Claim;
 use super::hand::{Hand, Pulled};
 use crate::context::{self, Role};
-use crate::futures::cell::{Drive, Whose};
+use crate::futures::cell::{DEEP, Drive, Whose};
+use crate::futures::child::{Child, Here};
 use crate::futures::line::Key;
 use crate::futures::place::{Holds, Polls};
 use crate::futures::shared::Shared;
@@ -26,6 +27,10 @@ use crate::timeline::OutcomeKind;
 
 /// How many items a strand handles before others get a turn, where none of them waits.
 const TURN: usize = 128;
+
+/// How many items are handled before others get a turn, at least: of several it is known whether they take
+/// long.
+const FEW: usize = 2;
 
 /// For how many items those count that were pulled together, at most: in the time that they take
 /// together, nobody waits for a turn long.
@@ -154,12 +159,85 @@ where
     W::Place: Holds<Strand<W>>,
 {
     let shared = Arc::clone(in_hand.work.shared());
+    if let Some(strand) = strand(in_hand, number) {
+        shared.submit(strand, false);
+    }
+}
+
+/// Makes a strand that nobody has started. If its scope has ended, it ends at once.
+fn strand<W>(in_hand: InHand<W>, number: u64) -> Option<<W::Place as Polls>::Child>
+where
+    W: Work,
+    W::Place: Holds<Strand<W>>,
+{
+    let shared = Arc::clone(in_hand.work.shared());
     let label = in_hand.work.label().clone();
-    let Some(token) = shared.token() else { return in_hand.end() };
-    let rest = Rest { in_hand, token, key: None };
-    let stage = Mutex::new(Stage::Waiting(rest));
-    let strand = Strand { shared: Arc::clone(&shared), label, number, stage };
-    shared.submit(<W::Place as Holds<Strand<W>>>::child(Arc::new(strand)), false);
+    let Some(token) = shared.token() else {
+        in_hand.end();
+        return None;
+    };
+    let stage = Mutex::new(Stage::Waiting(Rest { in_hand, token, key: None }));
+    let strand = Strand { shared, label, number, stage };
+    Some(<W::Place as Holds<Strand<W>>>::child(Arc::new(strand)))
+}
+
+/// The first strand of a fan-out, as long as it is in the hands of the one who awaits that: ready when it has
+/// ended, or goes on elsewhere.
+///
+/// Where strands are polled by others, whom it takes a while to wake, it handles items here until one
+/// waits. Nothing that has begun and waits stays here: whoever awaits a fan-out may stop polling it for a
+/// while, and wait for what such an item holds. Where many are polled inside each other it does not begin
+/// here at all: items may be fan-outs, of any depth.
+pub(super) struct First<P: Polls> {
+    shared: Arc<Shared<P>>,
+    strand: Option<P::Child>,
+}
+
+/// Begins the first strand.
+pub(super) fn first<W>(in_hand: InHand<W>) -> First<W::Place>
+where
+    W: Work,
+    W::Place: Holds<Strand<W>>,
+{
+    let shared = Arc::clone(in_hand.work.shared());
+    let mut strand = strand(in_hand, 0);
+    if !shared.place.lends_a_hand() {
+        strand.take().into_iter().for_each(|strand| shared.submit(strand, false));
+    }
+    First { shared, strand }
+}
+
+impl<P: Polls> Unpin for First<P> {}
+
+impl<P: Polls> Future for First<P> {
+    type Output = Arc<Shared<P>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arc<Shared<P>>> {
+        let tries = context::depth() <= DEEP && self.shared.place.lends_a_hand();
+        let here = |strand: &P::Child| if tries { strand.try_here(context) } else { Here::Waits };
+        match self.strand.as_ref().map(here) {
+            Some(Here::Again) => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(Here::Waits) => {
+                let strand = self.strand.take();
+                strand.into_iter().for_each(|strand| self.shared.submit(strand, false));
+            }
+            Some(Here::Ended) => self.strand = None,
+            None => {}
+        }
+        Poll::Ready(Arc::clone(&self.shared))
+    }
+}
+
+/// Nothing of it is left in the line or in the hands of a place, that would drop it.
+impl<P: Polls> Drop for First<P> {
+    fn drop(&mut self) {
+        if let Some(strand) = &self.strand {
+            strand.cancel();
+        }
+    }
 }
 
 impl<W: Work> InHand<W> {
@@ -196,9 +274,19 @@ impl<W: Work> InHand<W> {
     /// Handles items, about so many, until one waits or there are no more. `Item` means that so many
     /// were handled, and that none is in hand that another could have begun.
     pub(super) fn run(&mut self, who: u64, context: &mut Context<'_>, most: usize) -> Next {
+        self.run_while(who, context, |handled, _| handled < most)
+    }
+
+    /// As [`run`](Self::run), while it `goes_on`, by how many were handled, and by what there is to know of them.
+    fn run_while(
+        &mut self,
+        who: u64,
+        context: &mut Context<'_>,
+        goes_on: impl Fn(usize, &Hand<W::Item>) -> bool,
+    ) -> Next {
         self.hand.resume();
         let mut handled = 0;
-        while handled < most {
+        while goes_on(handled, &self.hand) {
             if !self.has_item() {
                 match self.claim(who, context.waker()) {
                     Next::Item => {}
@@ -423,6 +511,28 @@ impl<W: Work> Drive for Strand<W> {
         drop(place);
         *self.stage.lock() = Stage::Driven(rest);
         Poll::Pending
+    }
+
+    fn try_here(&self, context: &mut Context<'_>) -> Here {
+        let mut stage = self.stage.lock();
+        let Stage::Waiting(mut rest) = mem::replace(&mut *stage, Stage::Polled) else {
+            unreachable!("it is in one pair of hands")
+        };
+        drop(stage);
+        let place = context::enter_to_poll(&self.shared.node, Role::Task);
+        // Whoever awaits the fan-out may have other things to do, so items that take long are not handled
+        // one after the other.
+        let next = rest.in_hand.run_while(self.number, context, |handled, hand| {
+            handled < FEW || (handled < TURN && !hand.was_slow())
+        });
+        if next == Next::End {
+            self.end(rest);
+            drop(place);
+            return Here::Ended;
+        }
+        drop(place);
+        *self.stage.lock() = Stage::Waiting(rest);
+        if next == Next::Item { Here::Again } else { Here::Waits }
     }
 
     fn cancel(&self, whose: Whose) -> bool {
