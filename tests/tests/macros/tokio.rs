@@ -14,6 +14,7 @@ async fn meet(number: u32, #[fan_out(clone)] barrier: Arc<Barrier>) -> Result<u3
 
 #[wg::fan_out]
 async fn task(_: u8) -> tokio::task::Id {
+    tokio::task::yield_now().await;
     tokio::task::id()
 }
 
@@ -36,7 +37,7 @@ fn both_flavours_run_it() {
 }
 
 #[test]
-fn items_are_the_runtimes_tasks_if_they_are_moved_there() {
+fn items_that_wait_are_the_runtimes_tasks_if_they_are_moved_there() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let all = async {
         let here = tokio::task::id();

@@ -11,9 +11,9 @@ pub type Calls<I, R> = AsyncCalls<'static, I, R, Tokio>;
 
 /// # On tokio
 impl<I, R> AsyncCalls<'static, I, R, Local<'static>> {
-    /// Runs the items on the tokio runtime it is awaited in, in parallel, instead of in the task
+    /// Runs the items on the tokio runtime it is awaited in, in parallel, instead of only in the task
     /// that awaits it. So nothing may be borrowed. Without a limit, as many items are handled at
-    /// once as there are cores.
+    /// once as there are cores. That task handles items, too, until one waits.
     ///
     /// # Examples
     ///
