@@ -207,6 +207,26 @@ fn rule_12_an_item_that_waits_for_all_others_strands_none() {
     }
 }
 
+/// Whoever comes while items take next to no time leaves them to the one who is there. It joins in all the same
+/// when they do not.
+#[test]
+fn rule_12_items_among_many_that_take_next_to_no_time_may_wait_for_each_other() {
+    const EACH: usize = 20_000;
+    for limit in [2, 8] {
+        let barrier = Barrier::new(limit);
+        let met = AtomicUsize::new(0);
+        let all = wg::fan_out(0..EACH * 10).limit(limit).map(|n| {
+            if n % EACH >= EACH - limit {
+                barrier.wait();
+                met.fetch_add(1, SeqCst);
+            }
+            n
+        });
+        assert!(all.into_iter().eq(0..EACH * 10));
+        assert_eq!(met.into_inner(), limit * 10);
+    }
+}
+
 /// A source of which nobody knows whether it will block: bursts, and then nothing until all that it
 /// has given is done.
 #[test]

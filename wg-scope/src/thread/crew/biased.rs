@@ -6,7 +6,8 @@
 //!    the two sees what the other did: the owner goes out again, or the other waits until it has.
 //! 2. Others take turns, under a mutex. What was revoked stays so, and the owner outside, until the owner
 //!    takes it back, in a turn of its own. So who comes next needs no barrier.
-//! 3. Who is inside moves values and calls nobody: it may be waited for.
+//! 3. Who is inside moves values and calls nobody: it may be waited for. Or others only ever
+//!    [try](Other::try_with): then whoever is inside may take as long as they like.
 #![allow(unsafe_code)]
 
 use std::sync::Arc;
@@ -24,10 +25,12 @@ pub(in crate::thread) struct Other<T>(Arc<Biased<T>>);
 /// The owner writes here all the time: what others write must lie elsewhere.
 #[repr(align(128))]
 struct Biased<T> {
-    /// Whether the owner is inside, or looks whether it may be.
-    is_inside: AtomicBool,
-    /// [`REVOKED`], [`TWO_SIDED`], or nothing: then the owner may go in at once.
+    /// How often the owner has gone in and out. Odd while it is inside, or looks whether it may be.
+    steps: AtomicU64,
+    /// [`REVOKED`], [`ASKED`], [`TWO_SIDED`], or nothing: then the owner may go in at once.
     state: AtomicU64,
+    /// Whether the owner will not come again: others need not look for it.
+    is_gone: AtomicBool,
     barrier: Barrier,
     value: UnsafeCell<T>,
     turn: Mutex<()>,
@@ -40,6 +43,8 @@ unsafe impl<T: Send> Sync for Biased<T> {}
 const REVOKED: u64 = 1;
 /// The owner has to pass a fence to know whether it is.
 const TWO_SIDED: u64 = 2;
+/// The owner is to let others have the lock, as if it were revoked. It is its own until then.
+const ASKED: u64 = 4;
 
 /// How often the owner looks whether another's turn is over before it goes to sleep.
 const PATIENCE: usize = times(128);
@@ -49,8 +54,9 @@ pub(in crate::thread) fn biased<T>(value: T) -> (Owner<T>, Other<T>) {
     let barrier = Barrier::best();
     let state = if let Barrier::TwoSided = barrier { TWO_SIDED } else { 0 };
     let biased = Arc::new(Biased {
-        is_inside: AtomicBool::new(false),
+        steps: AtomicU64::new(0),
         state: AtomicU64::new(state),
+        is_gone: AtomicBool::new(false),
         barrier,
         value: UnsafeCell::new(value),
         turn: Mutex::new(()),
@@ -59,7 +65,11 @@ pub(in crate::thread) fn biased<T>(value: T) -> (Owner<T>, Other<T>) {
 }
 
 /// The owner, inside; however it goes out.
-pub(in crate::thread) struct Inside<'a, T>(&'a Biased<T>);
+pub(in crate::thread) struct Inside<'a, T> {
+    lock: &'a Biased<T>,
+    /// The steps when it is outside again.
+    steps: u64,
+}
 
 impl<T> Inside<'_, T> {
     /// Calls with the value. It must be brief, and ask for nothing that is waited for.
@@ -68,15 +78,15 @@ impl<T> Inside<'_, T> {
         // SAFETY: The owner is one, and here only once. Whoever revokes the lock from here on sees that the
         // owner is inside, as there is a barrier on both sides, and waits; whoever has revoked it before was
         // seen. Others do not touch the value of a lock that is not revoked.
-        self.0.value.with_mut(|value| change(unsafe { &mut *value }))
+        self.lock.value.with_mut(|value| change(unsafe { &mut *value }))
     }
 }
 
 impl<T> Drop for Inside<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release, for who waits for this in `Other::with`: what was done inside is done.
-        self.0.is_inside.store(false, Ordering::Release);
+        // ORDERING: Release, for `Biased::is_owner_inside`: what was done inside is done.
+        self.lock.steps.store(self.steps, Ordering::Release);
     }
 }
 
@@ -85,16 +95,26 @@ impl<T> Owner<T> {
     #[inline]
     pub(in crate::thread) fn enter(&mut self) -> Option<Inside<'_, T>> {
         let lock = &*self.0;
-        // ORDERING: Relaxed. The barrier orders it before the look.
-        lock.is_inside.store(true, Ordering::Relaxed);
-        let inside = Inside(lock);
+        // ORDERING: Relaxed. Only the owner writes it.
+        let steps = lock.steps.load(Ordering::Relaxed);
+        // ORDERING: Release, for who counts: what was done before is done. The barrier orders it before the
+        // look.
+        lock.steps.store(steps + 1, Ordering::Release);
+        let mut inside = Inside { lock, steps: steps + 2 };
         Barrier::OneSided.light();
         // ORDERING: Relaxed. That it is not revoked the owner has written itself, in its last turn: what
         // others did before that, it has seen.
         if lock.state.load(Ordering::Relaxed) != 0 && lock.is_revoked() {
+            // That was none.
+            inside.steps = steps;
             return None;
         }
         Some(inside)
+    }
+
+    pub(in crate::thread) fn has_been_inside(&self) -> bool {
+        // ORDERING: Relaxed. Only the owner writes it.
+        self.0.steps.load(Ordering::Relaxed) > 0
     }
 
     /// Takes the lock back from others. They may revoke it again at once.
@@ -121,22 +141,51 @@ impl<T> Biased<T> {
     fn is_revoked(&self) -> bool {
         self.barrier.light();
         // ORDERING: Relaxed, as in `Owner::enter`.
-        self.state.load(Ordering::Relaxed) & REVOKED != 0
+        self.state.load(Ordering::Relaxed) & (REVOKED | ASKED) != 0
+    }
+
+    /// Makes it others', in a turn, if it is not. Returns whether it is: the system may refuse the barrier.
+    fn claim(&self) -> bool {
+        // ORDERING: Relaxed, and Acquire. The one is written in turns only. The other pairs with the owner's
+        // end.
+        let is_revoked = self.state.load(Ordering::Relaxed) & REVOKED != 0;
+        if is_revoked || self.is_gone.load(Ordering::Acquire) {
+            return true;
+        }
+        self.revoke(true);
+        // It orders what is written here before the look whether the owner is inside.
+        if !self.barrier.heavy() {
+            // Whoever comes next has to ask for a barrier again.
+            self.revoke(false);
+            return false;
+        }
+        true
+    }
+
+    /// Whether the owner is inside, or looks whether it may be. To be asked in a turn, of a lock that is
+    /// others'.
+    fn is_owner_inside(&self) -> bool {
+        // ORDERING: Acquire pairs with the owner's going out.
+        self.steps.load(Ordering::Acquire) % 2 == 1
     }
 
     /// Says whether it is revoked. To be called in a turn.
     fn revoke(&self, is_revoked: bool) {
+        self.set(if is_revoked { REVOKED } else { 0 });
+    }
+
+    /// Says what the owner has to know. To be called in a turn.
+    fn set(&self, what: u64) {
         let side = if let Barrier::TwoSided = self.barrier { TWO_SIDED } else { 0 };
         // ORDERING: Relaxed. It is written in turns only; who looks in none of his own has a barrier before.
-        self.state.store(side | if is_revoked { REVOKED } else { 0 }, Ordering::Relaxed);
+        self.state.store(side | what, Ordering::Relaxed);
     }
 }
 
 impl<T> Drop for Owner<T> {
-    /// The owner will not come again: others need not look for it.
     fn drop(&mut self) {
-        let _turn = self.0.turn.lock();
-        self.0.revoke(true);
+        // ORDERING: Release, for `Biased::claim`: what was done inside is done.
+        self.0.is_gone.store(true, Ordering::Release);
     }
 }
 
@@ -146,24 +195,65 @@ impl<T> Other<T> {
     pub(in crate::thread) fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let lock = &*self.0;
         let _turn = lock.turn.lock();
-        // ORDERING: Relaxed. It is written in turns only. The barrier orders what is written here before the
-        // look whether the owner is inside.
-        if lock.state.load(Ordering::Relaxed) & REVOKED == 0 {
-            lock.revoke(true);
-            if !lock.barrier.heavy() {
-                // Whoever comes next has to ask for a barrier again.
-                lock.revoke(false);
+        if !lock.claim() {
+            return None;
+        }
+        let mut rounds = 0;
+        while lock.is_owner_inside() {
+            wait_a_little(rounds);
+            rounds += 1;
+        }
+        // SAFETY: It is this one's turn. The lock is others', and since it is the owner was seen outside, behind
+        // a barrier: it does not touch the value before a turn of its own.
+        Some(lock.value.with_mut(|value| change(unsafe { &mut *value })))
+    }
+
+    /// Calls with the value, unless somebody is inside: then it is None, and the owner stays outside once it has
+    /// gone out. Also None if the system refuses the barrier.
+    ///
+    /// If two try at once, one of them gets in, or finds the owner inside after the other has given up. Whoever
+    /// gives up for good, the owner as well, passes a side of the barrier first and tries once more.
+    pub(in crate::thread) fn try_with<R>(&self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let lock = &*self.0;
+        loop {
+            let turn = lock.turn.try_lock()?;
+            if !lock.claim() {
                 return None;
             }
-            let mut rounds = 0;
-            // ORDERING: Acquire pairs with the owner's going out.
-            while lock.is_inside.load(Ordering::Acquire) {
-                wait_a_little(rounds);
-                rounds += 1;
+            if !lock.is_owner_inside() {
+                // SAFETY: As above.
+                return Some(lock.value.with_mut(|value| change(unsafe { &mut *value })));
+            }
+            drop(turn);
+            // The owner may have gone out meanwhile, found that it is another's turn, and given up. Before that
+            // it passes a barrier.
+            if !lock.barrier.heavy() || lock.is_owner_inside() {
+                return None;
             }
         }
-        // SAFETY: It is this one's turn. The lock is revoked, and since then the owner was seen outside,
-        // behind a barrier: it does not touch the value before a turn of its own.
-        Some(lock.value.with_mut(|value| change(unsafe { &mut *value })))
+    }
+
+    /// Asks the owner to go away when it comes next. Unlike what revokes the lock this takes no barrier, which
+    /// may take longer than the owner takes to come.
+    pub(in crate::thread) fn ask(&self) {
+        let lock = &*self.0;
+        let Some(_turn) = lock.turn.try_lock() else { return };
+        // ORDERING: Relaxed. It is written in turns only.
+        if lock.state.load(Ordering::Relaxed) & REVOKED == 0 {
+            lock.set(ASKED);
+        }
+    }
+
+    /// How often the owner has gone in after it was out: what it did outside, in between, is done.
+    pub(in crate::thread) fn rounds(&self) -> u64 {
+        // ORDERING: Acquire pairs with the owner's going in.
+        self.0.steps.load(Ordering::Acquire).div_ceil(2).saturating_sub(1)
+    }
+
+    /// Whether the owner goes in and out as it likes, as far as is known.
+    pub(in crate::thread) fn is_owned(&self) -> bool {
+        // ORDERING: Relaxed. It is a hint.
+        let is_revoked = self.0.state.load(Ordering::Relaxed) & REVOKED != 0;
+        !is_revoked && !self.0.is_gone.load(Ordering::Relaxed)
     }
 }

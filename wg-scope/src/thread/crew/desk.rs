@@ -120,9 +120,15 @@ impl<T> Desk<T> {
         self.begun += 1;
     }
 
+    /// Enters that one item more is out than others were told: one that was begun here, or none.
+    pub(in crate::thread) fn owe_one(&mut self, is_begun: bool) {
+        self.begun += u64::from(is_begun);
+        self.told = self.begun.wrapping_sub(1);
+    }
+
     /// How many items were finished here that nobody was told of yet.
     pub(in crate::thread) fn tell(&mut self) -> usize {
-        let news = self.begun - self.told;
+        let news = self.begun.wrapping_sub(self.told);
         self.told = self.begun;
         news as usize
     }

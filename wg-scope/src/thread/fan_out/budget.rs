@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::Mutex;
 
+use super::alone::Puller;
 use super::feed::{Claim, Feed};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
-use crate::thread::crew::desk::Desk;
 
 /// Says what an item weighs.
 pub(super) type Weigh<'w, T> = Box<dyn Fn(&T) -> u64 + Send + Sync + 'w>;
@@ -69,7 +69,7 @@ impl<'w, T> Budget<'w, T> {
     pub(super) fn claim<I: Iterator<Item = T>>(
         &self,
         feed: &Feed<I>,
-        desk: &mut Desk<T>,
+        puller: &mut Puller<I>,
         crew: &dyn Posting,
     ) -> Weighed<T> {
         let mut state = self.state.lock();
@@ -79,7 +79,7 @@ impl<'w, T> Budget<'w, T> {
         let head = state.head.take();
         state.busy = true;
         drop(state);
-        let found = head.map_or_else(|| self.find(feed, desk, crew), Ok);
+        let found = head.map_or_else(|| self.find(feed, puller, crew), Ok);
         let mut state = self.state.lock();
         state.busy = false;
         match found {
@@ -100,10 +100,10 @@ impl<'w, T> Budget<'w, T> {
     fn find<I: Iterator<Item = T>>(
         &self,
         feed: &Feed<I>,
-        desk: &mut Desk<T>,
+        puller: &mut Puller<I>,
         crew: &dyn Posting,
     ) -> Result<(usize, T, u64), Weighed<T>> {
-        match feed.claim(desk, crew) {
+        match feed.claim(puller, crew) {
             Claim::Item(index, item) => {
                 match catch_unwind(AssertUnwindSafe(|| (self.weigh)(&item))) {
                     Ok(weight) => Ok((index, item, weight)),

@@ -3,7 +3,8 @@
 //!
 //! 1. The iterator is the user's code, and may block. It lies with what is counted of it behind a lock
 //!    that nobody waits for: who finds it taken looks again for a little, then for something to take
-//!    over, and goes away; who has pulled posts as many shares as have gone.
+//!    over, and goes away; who has pulled posts as many shares as have gone. In the beginning it is the
+//!    first share's alone, see [`alone`](super::alone).
 //! 2. What is pulled lies on a desk before the iterator is asked for more. Who goes away says so
 //!    first and looks at the desks then, and whether the iterator is free; who pulls lays the item down, or
 //!    lets the iterator go, first, and looks then whether somebody has gone. So an iterator that blocks
@@ -19,17 +20,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_utils::CachePadded;
-use wg_core::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, times};
+use wg_core::sync::{AtomicBool, AtomicU64, Mutex, Ordering, times};
 
+use super::alone::{Puller, Watch};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::thread::crew::Posting;
 use crate::thread::crew::barrier::Barrier;
+use crate::thread::crew::biased::{Other, Owner, biased};
 use crate::thread::crew::desk::{Desk, Found, Seats};
 
 /// The items of a fan-out.
 pub(in crate::thread) struct Feed<I: Iterator> {
-    /// Only ever tried while there are shares: the iterator runs under it.
-    source: CachePadded<Mutex<Source<I>>>,
+    /// Only ever tried: the iterator runs under it.
+    pub(super) source: Other<Source<I>>,
+    /// Whose it is, until there is a share.
+    owner: Mutex<Option<Owner<Source<I>>>>,
+    pub(super) watch: Mutex<Watch>,
     seats: CachePadded<Mutex<Seats<I::Item>>>,
     calls: CachePadded<Calls>,
     /// Between who calls and who pulls.
@@ -40,16 +46,16 @@ pub(in crate::thread) struct Feed<I: Iterator> {
     pulls_ahead: bool,
 }
 
-struct Source<I> {
+pub(super) struct Source<I> {
     /// None when it is at its end, or not needed any more.
-    items: Option<I>,
+    pub(super) items: Option<I>,
     /// How many items were pulled; and how many were left at least when the iterator was dropped.
-    pulled: usize,
+    pub(super) pulled: usize,
     left: usize,
     /// How many items are pulled, or about to be, and not known to be finished.
     out: usize,
     /// Whether the iterator was seen to be at its end.
-    exhausted: bool,
+    pub(super) exhausted: bool,
 }
 
 /// What is read at each pull, and hardly ever written.
@@ -87,6 +93,18 @@ pub(in crate::thread) enum Claim<T> {
     Panicked(usize, Payload),
 }
 
+/// What was pulled, where it does not lie on the desk, and what is to be done outside.
+struct Batch<I: Iterator> {
+    /// One item, which was not laid down.
+    one: Option<I::Item>,
+    /// How many were pulled before, and how many now.
+    pulled: usize,
+    batch: usize,
+    /// The iterator, if there are no more.
+    over: Option<I>,
+    thrown: Option<Payload>,
+}
+
 /// What came of pulling.
 enum Pulled<T> {
     /// One item, which was not laid down.
@@ -99,13 +117,18 @@ enum Pulled<T> {
 impl<I: Iterator> Feed<I> {
     /// Creates a feed from which at most `most` items are pulled and not finished.
     pub(in crate::thread) fn new(items: I, most: usize) -> Self {
-        Feed { most, pulls_ahead: true, ..Feed::one_by_one(items) }
+        // The one that its owner has in hand.
+        let (owner, source) = source(items, 1);
+        Feed { most, pulls_ahead: true, owner: Mutex::new(Some(owner)), ..Feed::of(source) }
     }
 
     /// Creates a feed from which items are pulled when they are needed, and whoever claims them sees
     /// that they are not too many.
     pub(in crate::thread) fn one_by_one(items: I) -> Self {
-        let source = Source { items: Some(items), pulled: 0, left: 0, out: 0, exhausted: false };
+        Feed::of(source(items, 0).1)
+    }
+
+    fn of(source: Other<Source<I>>) -> Self {
         let calls = Calls {
             calls: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
@@ -113,7 +136,9 @@ impl<I: Iterator> Feed<I> {
             finished: AtomicU64::new(0),
         };
         Feed {
-            source: CachePadded::new(Mutex::new(source)),
+            source,
+            owner: Mutex::new(None),
+            watch: Mutex::new(Watch::default()),
             seats: CachePadded::new(Mutex::new(Seats::new())),
             calls: CachePadded::new(calls),
             barrier: Barrier::best(),
@@ -125,15 +150,17 @@ impl<I: Iterator> Feed<I> {
     /// How many items there were, those included that are known to be left in the iterator; and
     /// whether these are all. To be asked when there are no shares.
     pub(in crate::thread) fn total(&self) -> (usize, bool) {
-        let source = self.source.lock();
-        let known = source.pulled.saturating_add(source.left);
-        match &source.items {
-            Some(items) => {
-                let (least, most) = size(items);
-                (known.saturating_add(least), most == Some(0))
+        let total = self.source.try_with(|source| {
+            let known = source.pulled.saturating_add(source.left);
+            match &source.items {
+                Some(items) => {
+                    let (least, most) = size(items);
+                    (known.saturating_add(least), most == Some(0))
+                }
+                None => (known, source.exhausted),
             }
-            None => (known, source.exhausted),
-        }
+        });
+        total.expect("there are no shares")
     }
 
     /// Pulls nothing more; what is on the desks is left. Returns what the drop of the iterator has
@@ -150,24 +177,29 @@ impl<I: Iterator> Feed<I> {
     /// Drops the iterator, unless somebody has it: who has looks then whether it is to be dropped. Returns
     /// what that has thrown.
     fn drop_iterator(&self) -> Option<Payload> {
-        let mut source = self.source.try_lock()?;
-        let items = source.items.take()?;
-        self.calls.has_ended.store(true, Ordering::Relaxed);
-        source.left = size(&items).0;
-        drop(source);
-        drop_caught(items).err()
+        let items = self.source.try_with(|source| {
+            let items = source.items.take()?;
+            self.enter_end();
+            source.left = size(&items).0;
+            Some(items)
+        });
+        drop_caught(items??).err()
     }
 
-    pub(in crate::thread) fn desk(&self) -> Desk<I::Item> {
+    /// A desk for a share, and the iterator if it is the first.
+    pub(in crate::thread) fn puller(&self) -> Puller<I> {
+        let owner = self.owner.lock().take();
         let mut seats = self.seats.lock();
         let desk = seats.add();
         self.count(&seats);
-        desk
+        Puller::new(desk, owner)
     }
 
     /// Gives a desk back. What lies on it, if the scope was cancelled, is left for
     /// [`clear`](Self::clear).
-    pub(in crate::thread) fn leave(&self, mut desk: Desk<I::Item>) {
+    pub(in crate::thread) fn leave(&self, mut puller: Puller<I>) {
+        puller.share(true);
+        let mut desk = puller.desk;
         let mut seats = self.seats.lock();
         self.calls.finished.fetch_add(desk.tell() as u64, Ordering::Relaxed);
         seats.remove(&desk);
@@ -178,6 +210,11 @@ impl<I: Iterator> Feed<I> {
         self.calls.desks.store(seats.len() as u64, Ordering::Relaxed);
     }
 
+    /// Enters that there is no iterator any more.
+    pub(super) fn enter_end(&self) {
+        self.calls.has_ended.store(true, Ordering::Relaxed);
+    }
+
     /// Whether there is no iterator any more: then what is left is on the desks.
     pub(in crate::thread) fn has_ended(&self) -> bool {
         self.calls.has_ended.load(Ordering::Relaxed)
@@ -186,14 +223,18 @@ impl<I: Iterator> Feed<I> {
     /// Whether a share would find something to do. If not, because the iterator is in use, or items are
     /// being taken over, one more is posted when that is done.
     pub(in crate::thread) fn has_more(&self) -> bool {
-        match self.source.try_lock() {
-            Some(source) if source.items.is_some() => return true,
-            Some(_) => {}
+        if self.is_watched() {
+            return false;
+        }
+        let has_items = || self.source.try_with(|source| source.items.is_some());
+        match if self.has_ended() { Some(false) } else { has_items() } {
+            Some(true) => return true,
+            Some(false) => {}
             None => {
                 // ORDERING: Relaxed, with `is_called`. The barrier orders it before the looks.
                 self.calls.calls.fetch_add(1, Ordering::Relaxed);
                 // If the barrier fails that was there before, this share had better stay and look again.
-                if !self.barrier.heavy() || self.source.try_lock().is_some() {
+                if !self.barrier.heavy() || has_items().is_some() {
                     return true;
                 }
             }
@@ -209,7 +250,17 @@ impl<I: Iterator> Feed<I> {
     /// How many items were finished, or a few less. None if somebody is at the desks: who asks for this
     /// waits for nobody.
     pub(in crate::thread) fn done(&self) -> Option<u64> {
-        self.seats.try_lock().map(|seats| seats.finished())
+        self.seats.try_lock().map(|seats| seats.finished() + self.source.rounds())
+    }
+
+    /// How many items were finished, or a few less.
+    pub(super) fn finished(&self) -> u64 {
+        self.seats.lock().finished() + self.source.rounds()
+    }
+
+    /// Whether the iterator is one share's, and may have more items.
+    pub(super) fn is_one_shares(&self) -> bool {
+        self.source.is_owned() && !self.has_ended()
     }
 
     /// Whether somebody goes away, or wants no more items, who may not see that an item was laid down just
@@ -217,8 +268,8 @@ impl<I: Iterator> Feed<I> {
     /// [`has_more`](Self::has_more) or [`stop`](Self::stop), and here the one or the other is done before
     /// looking who has: one of the two sees what the other did.
     #[inline]
-    fn is_called(&self, barrier: Barrier) -> bool {
-        barrier.light();
+    pub(super) fn is_called(&self) -> bool {
+        self.barrier.light();
         // ORDERING: Relaxed. The barrier orders it after what was done.
         self.calls.calls.load(Ordering::Relaxed) != 0
     }
@@ -239,32 +290,38 @@ impl<I: Iterator> Feed<I> {
     #[inline]
     pub(in crate::thread) fn claim(
         &self,
-        desk: &mut Desk<I::Item>,
+        puller: &mut Puller<I>,
         crew: &dyn Posting,
     ) -> Claim<I::Item> {
-        match desk.take() {
+        match self.take(puller, crew) {
             Some((index, item)) => Claim::Item(index, item),
-            None => self.refill(desk, crew),
+            None => self.refill(puller, crew),
         }
     }
 
     /// As [`claim`](Self::claim), where nothing lies on this desk.
     #[cold]
-    pub(in crate::thread) fn refill(
-        &self,
-        desk: &mut Desk<I::Item>,
-        crew: &dyn Posting,
-    ) -> Claim<I::Item> {
+    fn refill(&self, puller: &mut Puller<I>, crew: &dyn Posting) -> Claim<I::Item> {
+        if let Some((index, payload)) = puller.thrown.take() {
+            return Claim::Panicked(index, payload);
+        }
+        if !self.wait_while_quick(crew) {
+            return Claim::NotNow;
+        }
+        let desk = &mut puller.desk;
         if self.pulls_ahead && self.most > 1 {
             desk.adapt();
         }
         let (mut looks, mut before) = (0, 0);
         loop {
-            let mut source = self.source.try_lock();
-            let room = source.as_mut().map_or(0, |source| self.take_room(source, desk));
-            let has_ended = source.as_ref().is_some_and(|source| source.items.is_none());
-            if let Some(source) = source.filter(|_| room > 0) {
-                match self.pull(source, room, desk, crew) {
+            let (mut has_ended, mut pulled) = (false, None);
+            self.source.try_with(|source| {
+                let room = self.take_room(source, desk);
+                has_ended = source.items.is_none();
+                pulled = (room > 0).then(|| self.pull(source, room, desk));
+            });
+            if let Some(batch) = pulled {
+                match self.look_at(batch, desk, crew) {
                     Pulled::One(index, item) => return Claim::Item(index, item),
                     Pulled::Some => {}
                     Pulled::Panicked(index, payload) => return Claim::Panicked(index, payload),
@@ -343,7 +400,7 @@ impl<I: Iterator> Feed<I> {
         let mut room = self.most.saturating_sub(source.out);
         if room == 0 {
             // Those who are blocked have not told what they finished before.
-            let finished = self.seats.lock().finished() as usize;
+            let finished = self.finished() as usize;
             room = self.most.saturating_sub(source.pulled.saturating_sub(finished));
         }
         let desks = calls.desks.load(Ordering::Relaxed) as usize;
@@ -352,15 +409,8 @@ impl<I: Iterator> Feed<I> {
         room
     }
 
-    /// Pulls up to so many items onto this desk, and lets the iterator go. A single one does not
-    /// come to lie there.
-    fn pull(
-        &self,
-        mut source: MutexGuard<'_, Source<I>>,
-        most: usize,
-        desk: &mut Desk<I::Item>,
-        crew: &dyn Posting,
-    ) -> Pulled<I::Item> {
+    /// Pulls up to so many items onto this desk. A single one does not come to lie there.
+    fn pull(&self, source: &mut Source<I>, most: usize, desk: &mut Desk<I::Item>) -> Batch<I> {
         if desk.is_ahead() != (most > 1) {
             self.seats.lock().mark(desk, most > 1);
         }
@@ -379,16 +429,16 @@ impl<I: Iterator> Feed<I> {
                 one = Some(first);
                 return false;
             }
-            let (mut laying, barrier) = (desk.lay(most.min(there)), self.barrier);
+            let mut laying = desk.lay(most.min(there));
             laying.put(pulled, first);
-            while !laying.is_full() && !self.is_called(barrier) {
+            while !laying.is_full() && !self.is_called() {
                 let Some(item) = items.next() else { return true };
                 laying.put(pulled + batch, item);
                 batch += 1;
             }
             false
         }));
-        let (exhausted, mut thrown) = match asked {
+        let (exhausted, thrown) = match asked {
             Ok(exhausted) => (exhausted, None),
             Err(payload) => (false, Some(payload)),
         };
@@ -397,9 +447,19 @@ impl<I: Iterator> Feed<I> {
         source.exhausted = exhausted;
         let over = if exhausted || thrown.is_some() { source.items.take() } else { None };
         if over.is_some() {
-            self.calls.has_ended.store(true, Ordering::Relaxed);
+            self.enter_end();
         }
-        drop(source);
+        Batch { one, pulled, batch, over, thrown }
+    }
+
+    /// Does what is left to be done when the iterator was let go.
+    fn look_at(
+        &self,
+        batch: Batch<I>,
+        desk: &mut Desk<I::Item>,
+        crew: &dyn Posting,
+    ) -> Pulled<I::Item> {
+        let Batch { one, pulled, batch, over, mut thrown } = batch;
         // Not kept any longer: it may hold a channel that somebody waits for.
         let dropped = [drop_caught(over).err(), self.answer(crew)];
         for payload in dropped.into_iter().flatten() {
@@ -421,12 +481,12 @@ impl<I: Iterator> Feed<I> {
     /// Does what those want who could not wait for the iterator, which is free now. Returns what its drop has
     /// thrown, if it is not to be kept.
     #[inline]
-    fn answer(&self, crew: &dyn Posting) -> Option<Payload> {
-        if self.is_called(self.barrier) { self.answer_call(crew) } else { None }
+    pub(super) fn answer(&self, crew: &dyn Posting) -> Option<Payload> {
+        if self.is_called() { self.answer_call(crew) } else { None }
     }
 
     #[cold]
-    fn answer_call(&self, crew: &dyn Posting) -> Option<Payload> {
+    pub(super) fn answer_call(&self, crew: &dyn Posting) -> Option<Payload> {
         let gone = self.take_gone();
         let thrown = if self.is_stopped() { self.drop_iterator() } else { None };
         crew.post(gone);
@@ -443,6 +503,11 @@ impl<I: Iterator> Feed<I> {
         }
         thrown
     }
+}
+
+/// The iterator, with what is counted of it, and whose it is. So many items are out already.
+fn source<I>(items: I, out: usize) -> (Owner<Source<I>>, Other<Source<I>>) {
+    biased(Source { items: Some(items), pulled: 0, left: 0, out, exhausted: false })
 }
 
 /// How many items an iterator says that there are, at least and at most. One that panics says nothing.

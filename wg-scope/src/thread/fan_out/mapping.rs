@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wg_core::sync::Mutex;
 
+use super::alone::Puller;
 use super::budget::{Budget, Weighed};
 use super::feed::Feed;
 use crate::failure::Failure;
 use crate::gather::{Part, Places};
 use crate::outcome::{Payload, discard, drop_caught};
 use crate::task_info::{Label, TaskInfo};
-use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Posting, Work};
 use crate::thread::shared::Shared;
 use crate::timeline::OutcomeKind;
@@ -64,10 +64,10 @@ where
     }
 
     #[inline]
-    fn claim(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Weighed<I::Item> {
+    fn claim(&self, puller: &mut Puller<I>, crew: &dyn Posting) -> Weighed<I::Item> {
         match &self.budget {
-            Some(budget) => budget.claim(&self.feed, desk, crew),
-            None => self.feed.claim(desk, crew).into(),
+            Some(budget) => budget.claim(&self.feed, puller, crew),
+            None => self.feed.claim(puller, crew).into(),
         }
     }
 
@@ -183,10 +183,10 @@ where
     fn share(&self, crew: &dyn Posting) {
         let scope = crew.scope();
         let is_plain = !scope.counts_values() && scope.begin_span().is_none();
-        let mut desk = self.feed.desk();
+        let mut puller = self.feed.puller();
         let mut handing = Handing { part: self.places.part(), others: 0 };
         while !scope.is_cancelled() {
-            match self.claim(&mut desk, crew) {
+            match self.claim(&mut puller, crew) {
                 Weighed::Item(index, item, weight) => {
                     let first = (index, item);
                     if let Some(budget) = &self.budget {
@@ -194,10 +194,18 @@ where
                         crew.post(1);
                         self.handle::<false>(first, || None, &mut handing, crew);
                         budget.give_back(weight);
+                    } else if is_plain && puller.is_alone() {
+                        let next = || self.feed.take_alone(&mut puller, crew);
+                        self.handle::<true>(first, next, &mut handing, crew);
                     } else if is_plain {
-                        self.handle::<true>(first, || desk.take(), &mut handing, crew);
+                        self.handle::<true>(first, || puller.desk.take(), &mut handing, crew);
                     } else {
-                        self.handle::<false>(first, || desk.take(), &mut handing, crew);
+                        self.handle::<false>(
+                            first,
+                            || self.feed.take(&mut puller, crew),
+                            &mut handing,
+                            crew,
+                        );
                     }
                 }
                 Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),
@@ -208,7 +216,7 @@ where
                 }
             }
         }
-        self.feed.leave(desk);
+        self.feed.leave(puller);
         let mut done = self.done.lock();
         done.begun += handing.part.len() + handing.others;
         done.parts.push(handing.part);

@@ -6,6 +6,7 @@ mod stream;
 mod outlet;
 mod grow;
 mod budget;
+pub(super) mod alone;
 pub(super) mod feed;
 
 use std::fmt;

@@ -7,13 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::alone::Puller;
 use super::budget::{Budget, Weighed};
 use super::feed::Feed;
 use super::outlet::{Order, Outlet};
 use super::{FanOut, Inside};
 use crate::outcome::{Payload, drop_caught};
 use crate::task_info::{Label, TaskInfo};
-use crate::thread::crew::desk::Desk;
 use crate::thread::crew::{Crew, Posting, Work, panicked};
 use crate::thread::shared::Shared;
 use crate::thread::wait::wait_stopped;
@@ -220,10 +220,10 @@ where
     F: Fn(I::Item) -> R + Sync,
     R: Send,
 {
-    fn claim(&self, desk: &mut Desk<I::Item>, crew: &dyn Posting) -> Weighed<I::Item> {
+    fn claim(&self, puller: &mut Puller<I>, crew: &dyn Posting) -> Weighed<I::Item> {
         match &self.budget {
-            Some(budget) => budget.claim(&self.feed, desk, crew),
-            None => self.feed.claim(desk, crew).into(),
+            Some(budget) => budget.claim(&self.feed, puller, crew),
+            None => self.feed.claim(puller, crew).into(),
         }
     }
 
@@ -240,9 +240,9 @@ where
     R: Send,
 {
     fn share(&self, crew: &dyn Posting) {
-        let mut desk = self.feed.desk();
+        let mut puller = self.feed.puller();
         while !crew.scope().is_cancelled() && self.outlet.enter() {
-            match self.claim(&mut desk, crew) {
+            match self.claim(&mut puller, crew) {
                 Weighed::Item(index, item, weight) => {
                     // There may be room for another.
                     crew.post(1);
@@ -273,7 +273,7 @@ where
                 }
             }
         }
-        self.feed.leave(desk);
+        self.feed.leave(puller);
     }
 
     fn has_more(&self) -> bool {

@@ -111,6 +111,33 @@ fn rule_23_a_lock_whose_owner_has_gone_is_of_all_others() {
     });
 }
 
+/// The owner is asked to go away, as others come and go. Nobody has to be waited for.
+#[test]
+fn rule_23_a_lock_that_its_owner_gives_away_is_of_those_who_asked() {
+    exhaust(|| {
+        let (mut owner, other) = biased(0);
+        let other = thread::spawn(move || {
+            other.ask();
+            let mut tries = 0;
+            while other.try_with(|value| *value += 1).is_none() {
+                thread::yield_now();
+                tries += 1;
+                assert!(tries < 10, "the owner keeps it");
+            }
+            other
+        });
+        for _ in 0..2 {
+            let Some(mut inside) = owner.enter() else { break };
+            inside.with(|value| *value += 1);
+        }
+        let visits = u64::from(owner.has_been_inside());
+        drop(owner);
+        let other = other.join().unwrap();
+        assert!(!other.is_owned() && other.rounds() <= 1 && other.rounds() + 1 >= visits);
+        assert!(other.with(|value| *value).is_some_and(|value| (1..=3).contains(&value)));
+    });
+}
+
 /// More values than there are places: each place is used again, by one at a time.
 #[test]
 fn rule_23_values_come_out_of_a_buffer_in_the_order_in_which_they_were_put_in() {

@@ -8,7 +8,7 @@ use loom::thread;
 use super::kit::{Count, Dropped, exhaust, explore, join};
 use crate::task_info::{Label, TaskInfo};
 use crate::thread::crew::Posting;
-use crate::thread::crew::desk::Desk;
+use crate::thread::fan_out::alone::Puller;
 use crate::thread::fan_out::feed::{Claim, Feed};
 use crate::thread::shared::Shared;
 
@@ -89,9 +89,9 @@ enum End {
 }
 
 /// One share, up to its first item. It keeps its desk, as one that is blocked does.
-fn ask(feed: &Feed<Items>, desk: &mut Desk<Dropped>, crew: &Posts) -> End {
+fn ask(feed: &Feed<Items>, puller: &mut Puller<Items>, crew: &Posts) -> End {
     loop {
-        match feed.claim(desk, crew) {
+        match feed.claim(puller, crew) {
             Claim::Item(index, _) => {
                 crew.1.lock().unwrap().push(index);
                 return End::Blocked;
@@ -106,9 +106,9 @@ fn ask(feed: &Feed<Items>, desk: &mut Desk<Dropped>, crew: &Posts) -> End {
 
 /// One share to its end.
 fn work(feed: &Feed<Items>, crew: &Posts) {
-    let mut desk = feed.desk();
-    while ask(feed, &mut desk, crew) == End::Blocked {}
-    feed.leave(desk);
+    let mut puller = feed.puller();
+    while ask(feed, &mut puller, crew) == End::Blocked {}
+    feed.leave(puller);
 }
 
 /// Two shares, each of which blocks in the first item that it gets. One that has found the iterator in use
@@ -120,13 +120,82 @@ fn rule_14_who_goes_away_because_the_iterator_is_in_use_is_posted_when_it_is_fre
         let crew = Arc::new(Posts::default());
         let other = thread::spawn({
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
-            move || ask(&feed, &mut feed.desk(), &crew)
+            move || ask(&feed, &mut feed.puller(), &crew)
         });
-        let ends = [ask(&feed, &mut feed.desk(), &crew), other.join().unwrap()];
+        let ends = [ask(&feed, &mut feed.puller(), &crew), other.join().unwrap()];
         let gone = ends.iter().filter(|end| **end == End::Gone).count();
         assert!(crew.0.get() >= gone, "{ends:?}");
         assert!(!ends.contains(&End::Ended), "there are items for both");
         drop(feed.clear());
+    });
+}
+
+/// As above, with one more. Those who go away, because of each other or of the first, do not all wait for one
+/// who has gone.
+#[test]
+fn rule_14_of_those_who_find_the_iterator_in_use_at_once_none_is_forgotten() {
+    explore(|| {
+        let (feed, ..) = feed(3, 3);
+        let crew = Arc::new(Posts::default());
+        let others = [(); 2].map(|()| {
+            let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
+            thread::spawn(move || ask(&feed, &mut feed.puller(), &crew))
+        });
+        let own = ask(&feed, &mut feed.puller(), &crew);
+        let others = others.map(|other| other.join().unwrap());
+        let ends = [&own, &others[0], &others[1]];
+        let gone = ends.iter().filter(|end| ***end == End::Gone).count();
+        assert!(crew.0.get() > 0 || gone == 0, "{ends:?}");
+        assert!(gone < 3 && !ends.contains(&&End::Ended), "{ends:?}");
+        drop(feed.clear());
+    });
+}
+
+/// What the first share has in hand counts as well, as long as it is alone and from then on.
+#[test]
+fn rule_09_items_that_were_pulled_alone_are_counted_with_the_others() {
+    exhaust(|| {
+        let (feed, ..) = feed(12, 3);
+        let crew = Posts::default();
+        let mut alone = feed.puller();
+        for _ in 0..3 {
+            assert_eq!(ask(&feed, &mut alone, &crew), End::Blocked);
+        }
+        assert_eq!(feed.done(), Some(2), "the last one is in hand");
+        let [mut second, mut third, mut fourth] = [(); 3].map(|()| feed.puller());
+        assert_eq!(ask(&feed, &mut second, &crew), End::Blocked);
+        assert_eq!(ask(&feed, &mut third, &crew), End::Blocked);
+        let asks = |puller: &mut _| matches!(feed.claim(puller, &crew), Claim::Item(..));
+        assert!(!asks(&mut fourth), "three are in hand");
+        // Each that is finished makes room for another.
+        assert!(asks(&mut alone) && !asks(&mut fourth));
+        assert!(asks(&mut alone) && asks(&mut second) && !asks(&mut fourth));
+        feed.leave(alone);
+        assert!(asks(&mut fourth) && asks(&mut third));
+        assert_eq!((feed.done(), crew.0.get()), (Some(7), 0));
+        for puller in [second, third, fourth] {
+            feed.leave(puller);
+        }
+        assert_eq!((feed.done(), feed.total().0), (Some(10), 12));
+    });
+}
+
+/// A first share that goes away leaves no item counted that nobody has.
+#[test]
+fn rule_09_a_first_share_that_goes_away_leaves_its_room_to_others() {
+    exhaust(|| {
+        for pulled in 0..2 {
+            let (feed, ..) = feed(3, 1);
+            let crew = Posts::default();
+            let mut first = feed.puller();
+            (0..pulled).for_each(|_| assert_eq!(ask(&feed, &mut first, &crew), End::Blocked));
+            feed.leave(first);
+            let mut next = feed.puller();
+            (pulled..3).for_each(|_| assert_eq!(ask(&feed, &mut next, &crew), End::Blocked));
+            assert_eq!(ask(&feed, &mut next, &crew), End::Ended);
+            assert_eq!((crew.indices(), feed.done()), (vec![0, 1, 2], Some(3)));
+            feed.leave(next);
+        }
     });
 }
 
@@ -159,9 +228,9 @@ fn rule_23_items_that_are_pulled_together_have_numbers_of_their_own() {
         // The desks stay: loom does not know that the last one to go comes after all others.
         let work = |feed: Arc<Feed<Items>>, crew: Arc<Posts>| {
             move || {
-                let mut desk = feed.desk();
-                while ask(&feed, &mut desk, &crew) == End::Blocked {}
-                desk
+                let mut puller = feed.puller();
+                while ask(&feed, &mut puller, &crew) == End::Blocked {}
+                puller
             }
         };
         let other = thread::spawn(work(Arc::clone(&feed), Arc::clone(&crew)));
@@ -182,9 +251,9 @@ fn rule_04_an_iterator_that_is_not_needed_any_more_is_dropped_by_the_one_who_has
         let other = thread::spawn({
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
             move || {
-                let mut desk = feed.desk();
-                ask(&feed, &mut desk, &crew);
-                feed.leave(desk);
+                let mut puller = feed.puller();
+                ask(&feed, &mut puller, &crew);
+                feed.leave(puller);
             }
         });
         assert!(feed.stop().is_none());
