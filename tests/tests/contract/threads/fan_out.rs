@@ -1,6 +1,7 @@
 //! Fan-out: which items, how many at once, in which order.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::io::{BufRead, Cursor};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -204,6 +205,32 @@ fn rule_12_an_item_that_waits_for_all_others_strands_none() {
                 }
             });
         }
+    }
+}
+
+/// It may block, for as long as somebody waits for what has failed.
+#[test]
+fn rule_06_after_an_error_or_a_cancel_the_iterator_is_not_asked_again() {
+    for cancels in [false, true] {
+        let (cancel, mut asked) = (wg::Cancel::new(), 0);
+        let items = std::iter::from_fn(|| {
+            asked += 1;
+            assert!(asked < 5, "asked again");
+            Some(asked)
+        });
+        let ended = wg::fan_out(items).limit(1).cancel(&cancel).try_for_each(|n| {
+            if n < 4 {
+                return Ok(());
+            }
+            if !cancels {
+                return Err(Box::<dyn Error + Send + Sync>::from("no"));
+            }
+            cancel.cancel("enough");
+            Ok(())
+        });
+        let words = ended.unwrap_err().to_string();
+        assert!(words.contains(if cancels { "enough" } else { "no" }), "{words}");
+        assert_eq!(asked, 4);
     }
 }
 

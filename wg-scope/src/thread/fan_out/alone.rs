@@ -28,7 +28,7 @@ pub(in crate::thread) struct Puller<I: Iterator> {
     own: Option<Owner<Source<I>>>,
     /// What is left to be done at the end of the iterator.
     over: Option<Over<I>>,
-    /// What was thrown, and the index of the item that the iterator was asked for.
+    /// What was thrown and not told yet, and the index of the item that the iterator was asked for.
     pub(super) thrown: Option<(usize, Payload)>,
 }
 

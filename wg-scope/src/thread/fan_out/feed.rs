@@ -196,14 +196,17 @@ impl<I: Iterator> Feed<I> {
     }
 
     /// Gives a desk back. What lies on it, if the scope was cancelled, is left for
-    /// [`clear`](Self::clear).
-    pub(in crate::thread) fn leave(&self, mut puller: Puller<I>) {
+    /// [`clear`](Self::clear). Returns what the iterator has thrown, if nobody was told of it, and the index of
+    /// the item that it was asked for.
+    #[must_use = "a panic is to be entered"]
+    pub(in crate::thread) fn leave(&self, mut puller: Puller<I>) -> Option<(usize, Payload)> {
         puller.share(true);
         let mut desk = puller.desk;
         let mut seats = self.seats.lock();
         self.calls.finished.fetch_add(desk.tell() as u64, Ordering::Relaxed);
         seats.remove(&desk);
         self.count(&seats);
+        puller.thrown
     }
 
     fn count(&self, seats: &Seats<I::Item>) {

@@ -195,17 +195,24 @@ where
                         self.handle::<false>(first, || None, &mut handing, crew);
                         budget.give_back(weight);
                     } else if is_plain && puller.is_alone() {
-                        let next = || self.feed.take_alone(&mut puller, crew);
+                        // The iterator may block, and whoever has cancelled may be who would feed it.
+                        let next = || {
+                            if scope.is_cancelled() {
+                                return None;
+                            }
+                            self.feed.take_alone(&mut puller, crew)
+                        };
                         self.handle::<true>(first, next, &mut handing, crew);
                     } else if is_plain {
                         self.handle::<true>(first, || puller.desk.take(), &mut handing, crew);
                     } else {
-                        self.handle::<false>(
-                            first,
-                            || self.feed.take(&mut puller, crew),
-                            &mut handing,
-                            crew,
-                        );
+                        let next = || {
+                            if scope.is_cancelled() {
+                                return None;
+                            }
+                            self.feed.take(&mut puller, crew)
+                        };
+                        self.handle::<false>(first, next, &mut handing, crew);
                     }
                 }
                 Weighed::Panicked(index, payload) => self.panicked(index, payload, crew),
@@ -216,7 +223,9 @@ where
                 }
             }
         }
-        self.feed.leave(puller);
+        if let Some((index, payload)) = self.feed.leave(puller) {
+            self.panicked(index, payload, crew);
+        }
         let mut done = self.done.lock();
         done.begun += handing.part.len() + handing.others;
         done.parts.push(handing.part);

@@ -273,7 +273,9 @@ where
                 }
             }
         }
-        self.feed.leave(puller);
+        if let Some((index, payload)) = self.feed.leave(puller) {
+            panicked(self.scope, &crew.item(index), payload);
+        }
     }
 
     fn has_more(&self) -> bool {

@@ -108,7 +108,7 @@ fn ask(feed: &Feed<Items>, puller: &mut Puller<Items>, crew: &Posts) -> End {
 fn work(feed: &Feed<Items>, crew: &Posts) {
     let mut puller = feed.puller();
     while ask(feed, &mut puller, crew) == End::Blocked {}
-    feed.leave(puller);
+    assert!(feed.leave(puller).is_none());
 }
 
 /// Two shares, each of which blocks in the first item that it gets. One that has found the iterator in use
@@ -170,11 +170,11 @@ fn rule_09_items_that_were_pulled_alone_are_counted_with_the_others() {
         // Each that is finished makes room for another.
         assert!(asks(&mut alone) && !asks(&mut fourth));
         assert!(asks(&mut alone) && asks(&mut second) && !asks(&mut fourth));
-        feed.leave(alone);
+        assert!(feed.leave(alone).is_none());
         assert!(asks(&mut fourth) && asks(&mut third));
         assert_eq!((feed.done(), crew.0.get()), (Some(7), 0));
         for puller in [second, third, fourth] {
-            feed.leave(puller);
+            assert!(feed.leave(puller).is_none());
         }
         assert_eq!((feed.done(), feed.total().0), (Some(10), 12));
     });
@@ -189,12 +189,12 @@ fn rule_09_a_first_share_that_goes_away_leaves_its_room_to_others() {
             let crew = Posts::default();
             let mut first = feed.puller();
             (0..pulled).for_each(|_| assert_eq!(ask(&feed, &mut first, &crew), End::Blocked));
-            feed.leave(first);
+            assert!(feed.leave(first).is_none());
             let mut next = feed.puller();
             (pulled..3).for_each(|_| assert_eq!(ask(&feed, &mut next, &crew), End::Blocked));
             assert_eq!(ask(&feed, &mut next, &crew), End::Ended);
             assert_eq!((crew.indices(), feed.done()), (vec![0, 1, 2], Some(3)));
-            feed.leave(next);
+            assert!(feed.leave(next).is_none());
         }
     });
 }
@@ -253,7 +253,7 @@ fn rule_04_an_iterator_that_is_not_needed_any_more_is_dropped_by_the_one_who_has
             move || {
                 let mut puller = feed.puller();
                 ask(&feed, &mut puller, &crew);
-                feed.leave(puller);
+                assert!(feed.leave(puller).is_none());
             }
         });
         assert!(feed.stop().is_none());
