@@ -181,7 +181,7 @@ impl Ledger {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(wg_loom)))]
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

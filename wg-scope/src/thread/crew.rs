@@ -9,6 +9,8 @@ pub(super) mod desk;
 pub(super) mod buffer;
 pub(super) mod biased;
 pub(super) mod barrier;
+#[cfg(all(test, not(wg_shuttle)))]
+pub(super) mod stub;
 
 use std::sync::{Arc, Weak};
 

@@ -218,46 +218,13 @@ impl<I: Iterator> Feed<I> {
 
 #[cfg(all(test, not(wg_loom), not(wg_shuttle)))]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::super::feed::Claim;
     use super::*;
-    use crate::task_info::{Label, TaskInfo};
-    use crate::thread::shared::Shared;
-
-    /// Counts how many shares are posted.
-    struct Posts(AtomicUsize);
-
-    impl Posting for Posts {
-        fn scope(&self) -> &Arc<Shared> {
-            unreachable!("a feed knows of no scope")
-        }
-
-        fn item(&self, _: usize) -> TaskInfo {
-            unreachable!("a feed reports nothing")
-        }
-
-        fn label(&self) -> &Label {
-            unreachable!("a feed reports nothing")
-        }
-
-        fn dismiss(&self) {
-            unreachable!("a feed does not end the work")
-        }
-
-        fn post(&self, shares: usize) {
-            self.0.fetch_add(shares, Ordering::SeqCst);
-        }
-
-        fn retract(&self) {
-            unreachable!("a feed does not end the work")
-        }
-    }
+    use crate::thread::crew::stub::Posts;
 
     #[test]
     fn rule_14_who_goes_away_because_another_waits_is_posted_by_that_one() {
-        let (feed, crew) = (Feed::new(0.., 9), Posts(AtomicUsize::new(0)));
+        let (feed, crew) = (Feed::new(0.., 9), Posts::default());
         let mut first = feed.puller();
         assert!(feed.take(&mut first, &crew).is_some());
         feed.watch.lock().is_watched = true;
@@ -270,7 +237,7 @@ mod tests {
         assert!(feed.take(&mut first, &crew).is_some());
         feed.watch.lock().is_watched = false;
         assert!(matches!(feed.claim(&mut feed.puller(), &crew), Claim::Item(2, _)));
-        assert_eq!(crew.0.load(Ordering::Relaxed), 2);
+        assert_eq!(crew.get(), 2);
         assert!(feed.take(&mut first, &crew).is_none() && feed.has_more());
     }
 }

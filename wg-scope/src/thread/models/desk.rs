@@ -221,8 +221,7 @@ fn rule_14_an_item_that_is_laid_down_as_a_share_goes_away_is_seen_by_one_of_the_
             move || {
                 gone.fetch_add(1, Relaxed);
                 assert!(barrier.heavy());
-                let sees = seats.lock().has_items();
-                sees
+                seats.lock().has_items()
             }
         });
         desk.put(0, Dropped(Arc::clone(&all.1)));

@@ -6,48 +6,23 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::kit::{Count, Dropped, exhaust, explore, join};
-use crate::task_info::{Label, TaskInfo};
-use crate::thread::crew::Posting;
+use crate::thread::crew::stub::Posts;
 use crate::thread::fan_out::alone::Puller;
 use crate::thread::fan_out::feed::{Claim, Feed};
-use crate::thread::shared::Shared;
 
-/// A crew that counts how many shares are posted, and who its items are that were claimed.
+/// A crew that counts how many shares are posted, and the items of it that were claimed.
 #[derive(Default)]
-struct Posts(Count, std::sync::Mutex<Vec<usize>>);
-
-impl Posts {
-    /// The numbers of the items that were claimed.
-    fn indices(&self) -> Vec<usize> {
-        let mut indices = self.1.lock().unwrap().clone();
-        indices.sort_unstable();
-        indices
-    }
+struct Claims {
+    posts: Posts,
+    claimed: std::sync::Mutex<Vec<usize>>,
 }
 
-impl Posting for Posts {
-    fn scope(&self) -> &Arc<Shared> {
-        unreachable!("a feed knows of no scope")
-    }
-
-    fn item(&self, _: usize) -> TaskInfo {
-        unreachable!("a feed reports nothing")
-    }
-
-    fn label(&self) -> &Label {
-        unreachable!("a feed reports nothing")
-    }
-
-    fn dismiss(&self) {
-        unreachable!("a feed does not end the work")
-    }
-
-    fn post(&self, shares: usize) {
-        (0..shares).for_each(|_| self.0.up());
-    }
-
-    fn retract(&self) {
-        unreachable!("a feed does not end the work")
+impl Claims {
+    /// The numbers of the items that were claimed.
+    fn indices(&self) -> Vec<usize> {
+        let mut indices = self.claimed.lock().unwrap().clone();
+        indices.sort_unstable();
+        indices
     }
 }
 
@@ -89,11 +64,11 @@ enum End {
 }
 
 /// One share, up to its first item. It keeps its desk, as one that is blocked does.
-fn ask(feed: &Feed<Items>, puller: &mut Puller<Items>, crew: &Posts) -> End {
+fn ask(feed: &Feed<Items>, puller: &mut Puller<Items>, crew: &Claims) -> End {
     loop {
-        match feed.claim(puller, crew) {
+        match feed.claim(puller, &crew.posts) {
             Claim::Item(index, _) => {
-                crew.1.lock().unwrap().push(index);
+                crew.claimed.lock().unwrap().push(index);
                 return End::Blocked;
             }
             Claim::Ended => return End::Ended,
@@ -105,7 +80,7 @@ fn ask(feed: &Feed<Items>, puller: &mut Puller<Items>, crew: &Posts) -> End {
 }
 
 /// One share to its end.
-fn work(feed: &Feed<Items>, crew: &Posts) {
+fn work(feed: &Feed<Items>, crew: &Claims) {
     let mut puller = feed.puller();
     while ask(feed, &mut puller, crew) == End::Blocked {}
     assert!(feed.leave(puller).is_none());
@@ -117,14 +92,14 @@ fn work(feed: &Feed<Items>, crew: &Posts) {
 fn rule_14_who_goes_away_because_the_iterator_is_in_use_is_posted_when_it_is_free() {
     explore(|| {
         let (feed, ..) = feed(3, 4);
-        let crew = Arc::new(Posts::default());
+        let crew = Arc::new(Claims::default());
         let other = thread::spawn({
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
             move || ask(&feed, &mut feed.puller(), &crew)
         });
         let ends = [ask(&feed, &mut feed.puller(), &crew), other.join().unwrap()];
         let gone = ends.iter().filter(|end| **end == End::Gone).count();
-        assert!(crew.0.get() >= gone, "{ends:?}");
+        assert!(crew.posts.get() >= gone, "{ends:?}");
         assert!(!ends.contains(&End::Ended), "there are items for both");
         drop(feed.clear());
     });
@@ -136,7 +111,7 @@ fn rule_14_who_goes_away_because_the_iterator_is_in_use_is_posted_when_it_is_fre
 fn rule_14_of_those_who_find_the_iterator_in_use_at_once_none_is_forgotten() {
     explore(|| {
         let (feed, ..) = feed(3, 3);
-        let crew = Arc::new(Posts::default());
+        let crew = Arc::new(Claims::default());
         let others = [(); 2].map(|()| {
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
             thread::spawn(move || ask(&feed, &mut feed.puller(), &crew))
@@ -145,7 +120,7 @@ fn rule_14_of_those_who_find_the_iterator_in_use_at_once_none_is_forgotten() {
         let others = others.map(|other| other.join().unwrap());
         let ends = [&own, &others[0], &others[1]];
         let gone = ends.iter().filter(|end| ***end == End::Gone).count();
-        assert!(crew.0.get() > 0 || gone == 0, "{ends:?}");
+        assert!(crew.posts.get() > 0 || gone == 0, "{ends:?}");
         assert!(gone < 3 && !ends.contains(&&End::Ended), "{ends:?}");
         drop(feed.clear());
     });
@@ -156,7 +131,7 @@ fn rule_14_of_those_who_find_the_iterator_in_use_at_once_none_is_forgotten() {
 fn rule_09_items_that_were_pulled_alone_are_counted_with_the_others() {
     exhaust(|| {
         let (feed, ..) = feed(12, 3);
-        let crew = Posts::default();
+        let crew = Claims::default();
         let mut alone = feed.puller();
         for _ in 0..3 {
             assert_eq!(ask(&feed, &mut alone, &crew), End::Blocked);
@@ -165,14 +140,14 @@ fn rule_09_items_that_were_pulled_alone_are_counted_with_the_others() {
         let [mut second, mut third, mut fourth] = [(); 3].map(|()| feed.puller());
         assert_eq!(ask(&feed, &mut second, &crew), End::Blocked);
         assert_eq!(ask(&feed, &mut third, &crew), End::Blocked);
-        let asks = |puller: &mut _| matches!(feed.claim(puller, &crew), Claim::Item(..));
+        let asks = |puller: &mut _| matches!(feed.claim(puller, &crew.posts), Claim::Item(..));
         assert!(!asks(&mut fourth), "three are in hand");
         // Each that is finished makes room for another.
         assert!(asks(&mut alone) && !asks(&mut fourth));
         assert!(asks(&mut alone) && asks(&mut second) && !asks(&mut fourth));
         assert!(feed.leave(alone).is_none());
         assert!(asks(&mut fourth) && asks(&mut third));
-        assert_eq!((feed.done(), crew.0.get()), (Some(7), 0));
+        assert_eq!((feed.done(), crew.posts.get()), (Some(7), 0));
         for puller in [second, third, fourth] {
             assert!(feed.leave(puller).is_none());
         }
@@ -186,7 +161,7 @@ fn rule_09_a_first_share_that_goes_away_leaves_its_room_to_others() {
     exhaust(|| {
         for pulled in 0..2 {
             let (feed, ..) = feed(3, 1);
-            let crew = Posts::default();
+            let crew = Claims::default();
             let mut first = feed.puller();
             (0..pulled).for_each(|_| assert_eq!(ask(&feed, &mut first, &crew), End::Blocked));
             assert!(feed.leave(first).is_none());
@@ -204,7 +179,7 @@ fn rule_09_a_first_share_that_goes_away_leaves_its_room_to_others() {
 fn rule_23_each_item_of_a_feed_is_had_once() {
     explore(|| {
         let (feed, dropped, over) = feed(3, 2);
-        let crew = Arc::new(Posts::default());
+        let crew = Arc::new(Claims::default());
         let other = thread::spawn({
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
             move || work(&feed, &crew)
@@ -224,9 +199,9 @@ fn rule_23_each_item_of_a_feed_is_had_once() {
 fn rule_23_items_that_are_pulled_together_have_numbers_of_their_own() {
     explore(|| {
         let (feed, ..) = feed(3, 4);
-        let crew = Arc::new(Posts::default());
+        let crew = Arc::new(Claims::default());
         // The desks stay: loom does not know that the last one to go comes after all others.
-        let work = |feed: Arc<Feed<Items>>, crew: Arc<Posts>| {
+        let work = |feed: Arc<Feed<Items>>, crew: Arc<Claims>| {
             move || {
                 let mut puller = feed.puller();
                 while ask(&feed, &mut puller, &crew) == End::Blocked {}
@@ -247,7 +222,7 @@ fn rule_23_items_that_are_pulled_together_have_numbers_of_their_own() {
 fn rule_04_an_iterator_that_is_not_needed_any_more_is_dropped_by_the_one_who_has_it() {
     exhaust(|| {
         let (feed, dropped, over) = feed(2, 1);
-        let crew = Arc::new(Posts::default());
+        let crew = Arc::new(Claims::default());
         let other = thread::spawn({
             let (feed, crew) = (Arc::clone(&feed), Arc::clone(&crew));
             move || {
